@@ -1,1 +1,6 @@
-//! Room: etcd.
+//! One etcd 3.5 member: raft, storage, peers, gRPC and HTTP.
+
+#![forbid(unsafe_code)]
+
+pub mod log;
+pub mod server;
