@@ -1,1 +1,54 @@
-//! Room: sandbox.
+//! Room: sandbox. Machines made of Linux namespaces, rootless.
+//!
+//! A [`Fabric`] is a user namespace with a network of its own; its nodes are
+//! mount, PID, UTS, IPC and network namespaces of it with a root file system
+//! that shares the host's `/usr` and nothing else. Within a node,
+//! [`container::Container`] runs a process in a mount namespace of its own.
+//! Everything that forks or enters a namespace lives here; nothing here knows
+//! what the machines are for.
+
+mod error;
+mod fabric;
+mod spec;
+
+pub mod container;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+pub use error::{Error, Preflight, Result};
+pub use fabric::{Fabric, NodeState, maps_users, preflight, remove_session};
+pub use spec::{Exec, FabricSpec, File, HostBind, NodeSpec, Subnet};
+
+/// The internal first words with which kubedrill executes itself:
+/// `sandbox-fabric`, `sandbox-init`, `sandbox-enter`, `sandbox-container`.
+/// `args[0]` is that word. Must run before any thread exists.
+pub fn run_internal(args: Vec<OsString>) -> ExitCode {
+    let _ = args;
+    ExitCode::FAILURE
+}
+
+/// The applet `systemctl` of a node.
+pub fn run_systemctl(args: Vec<OsString>) -> ExitCode {
+    run_internal(args)
+}
+
+/// The applet `journalctl` of a node.
+pub fn run_journalctl(args: Vec<OsString>) -> ExitCode {
+    run_internal(args)
+}
+
+/// The applet `sudo` of a node.
+pub fn run_sudo(args: Vec<OsString>) -> ExitCode {
+    run_internal(args)
+}
+
+/// The applet `ssh` of a node: `ssh NODE [command…]` without a password.
+pub fn run_ssh(args: Vec<OsString>) -> ExitCode {
+    run_internal(args)
+}
+
+/// The applets `reboot`, `poweroff`, `halt` and `shutdown` of a node.
+pub fn run_power(args: Vec<OsString>) -> ExitCode {
+    run_internal(args)
+}
