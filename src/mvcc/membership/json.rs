@@ -1,0 +1,139 @@
+//! The JSON that etcd keeps in its buckets, log entries and v2 store. Written as Go's
+//! encoder writes it, because the bytes are hashed.
+
+use serde::{Deserialize, Serialize};
+use wire::raftpb;
+
+use super::state::Member;
+
+/// What the context of a configuration change holds
+/// (`membership.ConfigChangeContext`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Context {
+    /// The member that is added, promoted or updated.
+    pub member: Member,
+    /// A learner becomes a voter; nothing else of the member is used.
+    pub is_promote: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MemberJson {
+    #[serde(default)]
+    id: u64,
+    #[serde(rename = "peerURLs", default)]
+    peer_urls: Option<Vec<String>>,
+    #[serde(
+        rename = "isLearner",
+        default,
+        skip_serializing_if = "std::ops::Not::not"
+    )]
+    is_learner: bool,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    name: String,
+    #[serde(rename = "clientURLs", default, skip_serializing_if = "no_urls")]
+    client_urls: Option<Vec<String>>,
+    #[serde(rename = "isPromote", default, skip_serializing_if = "Option::is_none")]
+    is_promote: Option<bool>,
+}
+
+fn no_urls(urls: &Option<Vec<String>>) -> bool {
+    urls.as_ref().is_none_or(Vec::is_empty)
+}
+
+/// Go's encoder escapes three characters that may stand in a URL or name.
+pub(super) fn escape_as_go(json: String) -> String {
+    if !json.contains(['<', '>', '&', '\u{2028}', '\u{2029}']) {
+        return json;
+    }
+    json.replace('<', "\\u003c")
+        .replace('>', "\\u003e")
+        .replace('&', "\\u0026")
+        .replace('\u{2028}', "\\u2028")
+        .replace('\u{2029}', "\\u2029")
+}
+
+fn encode(member: &Member, is_promote: Option<bool>) -> String {
+    let json = MemberJson {
+        id: member.id,
+        peer_urls: Some(member.peer_urls.clone()),
+        is_learner: member.is_learner,
+        name: member.name.clone(),
+        client_urls: Some(member.client_urls.clone()),
+        is_promote,
+    };
+    // A struct of strings, numbers and booleans always encodes.
+    escape_as_go(serde_json::to_string(&json).unwrap_or_default())
+}
+
+/// A member as the bucket `members` holds it.
+pub fn member_to_json(member: &Member) -> String {
+    encode(member, None)
+}
+
+/// Reads a member from the bucket `members` or from a change's context.
+pub fn member_from_json(json: &[u8]) -> Result<Member, String> {
+    Context::from_json(json).map(|context| context.member)
+}
+
+impl Context {
+    /// Reads the context of a configuration change.
+    pub fn from_json(json: &[u8]) -> Result<Context, String> {
+        let read: MemberJson = serde_json::from_slice(json)
+            .map_err(|e| format!("expected a member as JSON, found something else: {e}"))?;
+        Ok(Context {
+            member: Member {
+                id: read.id,
+                peer_urls: read.peer_urls.unwrap_or_default(),
+                is_learner: read.is_learner,
+                name: read.name,
+                client_urls: read.client_urls.unwrap_or_default(),
+            },
+            is_promote: read.is_promote.unwrap_or(false),
+        })
+    }
+
+    /// Writes the context of a configuration change. (A bootstrap entry and an
+    /// update hold the bare member instead: [`member_to_json`].)
+    pub fn to_json(&self) -> String {
+        encode(&self.member, Some(self.is_promote))
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct ConfStateJson {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    voters: Vec<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    learners: Vec<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    voters_outgoing: Vec<u64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    learners_next: Vec<u64>,
+    #[serde(default)]
+    auto_leave: bool,
+}
+
+/// A configuration as the key `confState` holds it.
+pub(crate) fn conf_state_to_json(state: &raftpb::ConfState) -> String {
+    let json = ConfStateJson {
+        voters: state.voters.clone(),
+        learners: state.learners.clone(),
+        voters_outgoing: state.voters_outgoing.clone(),
+        learners_next: state.learners_next.clone(),
+        auto_leave: state.auto_leave,
+    };
+    // Numbers and booleans always encode.
+    serde_json::to_string(&json).unwrap_or_default()
+}
+
+/// Reads the key `confState`.
+pub(crate) fn conf_state_from_json(json: &[u8]) -> Result<raftpb::ConfState, String> {
+    let read: ConfStateJson = serde_json::from_slice(json).map_err(|e| e.to_string())?;
+    Ok(raftpb::ConfState {
+        voters: read.voters,
+        learners: read.learners,
+        voters_outgoing: read.voters_outgoing,
+        learners_next: read.learners_next,
+        auto_leave: read.auto_leave,
+    })
+}

@@ -1,0 +1,14 @@
+//! Who is in the cluster: members, removed ids, cluster version.
+
+mod ids;
+mod json;
+mod sha1;
+mod state;
+
+#[cfg(test)]
+mod tests;
+
+pub use ids::{cluster_id, member_id};
+pub use json::{Context, member_from_json, member_to_json};
+pub(crate) use json::{conf_state_from_json, conf_state_to_json};
+pub use state::{ConfChanged, Downgrade, Member, Membership};
