@@ -1,1 +1,20 @@
-//! Room: lab.
+//! Labs: the format and its mistakes, the values that differ per run, sessions on
+//! disk, and the kubeadm layout that a lab's nodes start with.
+//!
+//! Never here: scoring (that is `grade`), and processes (that is `sandbox`).
+#![forbid(unsafe_code)]
+
+pub mod diagnostic;
+pub mod model;
+pub mod parse;
+mod parse_check;
+pub mod provision;
+mod read;
+pub mod session;
+pub mod vars;
+
+pub use model::Lab;
+pub use parse::{LoadError, load};
+
+#[cfg(test)]
+mod tests;

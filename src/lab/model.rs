@@ -1,0 +1,251 @@
+//! What a lab is, once its file is read and its templates are rendered for one seed.
+
+use std::{collections::BTreeMap, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// A lab with the values of one run.
+#[derive(Debug, Clone)]
+pub struct Lab {
+    /// The folder that holds `lab.toml`.
+    pub dir: PathBuf,
+    /// Name of the lab; equals the folder's name.
+    pub id: String,
+    /// One line for lists.
+    pub title: String,
+    /// What the learner reads first. Empty means nothing.
+    pub intro: String,
+    /// What is worth knowing afterwards; shown with a full score. Empty means nothing.
+    pub review: String,
+    /// How long it should take a prepared learner, in minutes.
+    pub minutes: u32,
+    /// Official competencies that it trains, as `domain/topic`.
+    pub competencies: Vec<String>,
+    pub cluster: Cluster,
+    /// The seed that drew `vars`.
+    pub seed: u64,
+    /// Values that differ per run.
+    pub vars: BTreeMap<String, String>,
+    /// Steps before the learner is let in, in order.
+    pub setup: Vec<Setup>,
+    pub tasks: Vec<Task>,
+    /// Accepted ways to solve it.
+    pub solutions: Vec<Script>,
+    /// Wrong turns, and what each of them must cost.
+    pub wrong: Vec<Wrong>,
+}
+
+impl Lab {
+    /// The sum of all tasks' points.
+    pub fn points(&self) -> u32 {
+        self.tasks.iter().map(|task| task.points).sum()
+    }
+
+    /// The node where the learner's shell opens: the first task's.
+    pub fn home_node(&self) -> &str {
+        self.tasks.first().map_or("controlplane", |task| &task.node)
+    }
+}
+
+/// The machines of a lab.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cluster {
+    /// Stacked control planes, each with an etcd member.
+    pub control_planes: u8,
+    pub workers: u8,
+}
+
+impl Cluster {
+    /// The names of the nodes: control planes first, in the order of their numbers.
+    pub fn node_names(self) -> Vec<String> {
+        let control = (1..=self.control_planes).map(|number| match number {
+            1 => "controlplane".to_owned(),
+            _ => format!("controlplane{number}"),
+        });
+        let workers = (1..=self.workers).map(|number| format!("node{number:02}"));
+        control.chain(workers).collect()
+    }
+}
+
+/// A step that prepares the cluster.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    pub node: String,
+    /// A bash script.
+    pub run: String,
+    /// What must hold before the next step starts.
+    pub until: Option<Until>,
+}
+
+/// A condition on an object, as `kubectl wait` knows it.
+#[derive(Debug, Clone)]
+pub struct Until {
+    /// `deploy/name`, in `namespace`.
+    pub object: String,
+    pub namespace: String,
+    /// `Available`, `Ready`…
+    pub condition: String,
+}
+
+/// One thing that the learner is asked for.
+#[derive(Debug, Clone)]
+pub struct Task {
+    pub id: String,
+    pub points: u32,
+    /// Where it is to be done.
+    pub node: String,
+    pub text: String,
+    pub hints: Vec<Hint>,
+    /// All must pass for the points.
+    pub checks: Vec<Check>,
+}
+
+/// Help that may cost something.
+#[derive(Debug, Clone)]
+pub struct Hint {
+    /// Percent of the task's points that taking it costs; 0 is free.
+    pub cost: u32,
+    pub text: String,
+}
+
+/// A script of the lab.
+#[derive(Debug, Clone)]
+pub struct Script {
+    /// Path below the lab's folder.
+    pub file: String,
+    pub title: String,
+    pub text: String,
+}
+
+/// A script that must lose the points of some tasks, and only those.
+#[derive(Debug, Clone)]
+pub struct Wrong {
+    pub script: Script,
+    /// Ids of the tasks that it must lose.
+    pub loses: Vec<String>,
+    /// What the report must say about it; empty means that any finding will do.
+    pub says: String,
+}
+
+/// One look at the cluster.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Check {
+    /// What passing it means, in one phrase; made from the probe if the author gave none.
+    pub name: String,
+    /// The node whose files it reads.
+    pub node: String,
+    pub probe: Probe,
+}
+
+/// What a check looks at. Paths are absolute paths of the check's node.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Probe {
+    Snapshot(SnapshotProbe),
+    DataDir(DataDirProbe),
+    History(HistoryProbe),
+    Manifest(ManifestProbe),
+    Members(MembersProbe),
+    Object(ObjectProbe),
+    File(FileProbe),
+}
+
+/// The nouns of [`Probe`], as authors write them.
+pub const PROBES: [&str; 7] = [
+    "snapshot", "data_dir", "history", "manifest", "members", "object", "file",
+];
+
+/// A snapshot file of etcd.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SnapshotProbe {
+    pub path: String,
+    /// It must carry this cluster's namespaces, not those of another run.
+    pub this_cluster: bool,
+    /// Its revision must not be older than the lab's start.
+    pub since_start: bool,
+    /// Keys that must live in it.
+    pub holds: Vec<String>,
+    /// Keys that must not live in it.
+    pub lacks: Vec<String>,
+}
+
+/// A member's data directory, read without asking the member.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct DataDirProbe {
+    pub path: String,
+    /// The running etcd of the node must keep its data here.
+    pub in_use: bool,
+    /// It must belong to another cluster and member than at the lab's start,
+    /// which is what a restore makes.
+    pub restored: bool,
+    pub holds: Vec<String>,
+    pub lacks: Vec<String>,
+}
+
+/// What the revisions of a keyspace tell about the order of events.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct HistoryProbe {
+    /// Data directories and snapshot files; the first that shows the order is enough.
+    pub within: Vec<String>,
+    /// Events that must have happened in this order, others in between allowed.
+    pub order: Vec<Event>,
+}
+
+/// One change of one key.
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// The key came to be.
+    Create(String),
+    /// The key was deleted.
+    Delete(String),
+    /// The snapshot in this file was taken.
+    Snapshot(String),
+}
+
+/// A static Pod's manifest.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ManifestProbe {
+    pub path: String,
+    /// Volume whose hostPath is looked at; empty means none.
+    pub volume: String,
+    /// What that hostPath must be; empty means anything.
+    pub host_path: String,
+    /// Flags of the first container that must be there, as `--name=value`.
+    pub flags: Vec<String>,
+}
+
+/// The members that the node's etcd reports.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MembersProbe {
+    /// How many voting members there must be.
+    pub count: u32,
+    /// All of them must answer.
+    pub healthy: bool,
+}
+
+/// An object that the API serves.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ObjectProbe {
+    /// `deploy/before`.
+    pub reference: String,
+    pub namespace: String,
+    /// `false`: it must not exist.
+    pub exists: bool,
+    /// Ready and wanted replicas as `kubectl get` shows them, `2/2`; empty means any.
+    pub ready: String,
+    /// A snapshot that must hold the very same object (the same UID), so that one
+    /// made again by hand is told apart; empty means none.
+    pub same_as_in: String,
+}
+
+/// A file.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FileProbe {
+    pub path: String,
+    pub exists: bool,
+    /// Permission bits in octal, `0600`; empty means any.
+    pub mode: String,
+    /// Lines that it must hold, surrounding white space aside.
+    pub lines: Vec<String>,
+}

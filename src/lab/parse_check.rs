@@ -1,0 +1,255 @@
+//! From `[[task.check]]` to a [`Check`].
+
+use crate::{
+    model::{
+        Check, DataDirProbe, Event, FileProbe, HistoryProbe, ManifestProbe, MembersProbe,
+        ObjectProbe, PROBES, Probe, SnapshotProbe,
+    },
+    read::{Fields, Reader, list},
+};
+
+/// Reads one check of a task that is done on `node`; `None` if it names no probe,
+/// which has been reported.
+pub fn read(
+    reader: &mut Reader,
+    mut fields: Fields<'_>,
+    node: &str,
+    nodes: &[String],
+) -> Option<Check> {
+    let named: Vec<&str> = PROBES
+        .into_iter()
+        .filter(|probe| fields.has(probe))
+        .collect();
+    let [probe] = named[..] else {
+        reader.diagnostics.add(
+            "lab::probe",
+            fields.span(),
+            match named.len() {
+                0 => "the check names no probe".to_owned(),
+                _ => format!("the check names {} probes", named.len()),
+            },
+            format!("expected exactly one of {}", list(&PROBES)),
+        );
+        return None;
+    };
+    let name = fields.text(reader, "name");
+    let own_node = fields.text(reader, "node");
+    if let Some(own) = own_node.as_ref().filter(|own| !nodes.contains(own)) {
+        reader.diagnostics.add(
+            "lab::unknown-node",
+            fields.span_of("node"),
+            format!("the cluster has no node `{own}`"),
+            format!("expected one of {}", nodes.join(", ")),
+        );
+    }
+    let (probe, default_name) = match probe {
+        "snapshot" => snapshot(reader, &mut fields),
+        "data_dir" => data_dir(reader, &mut fields),
+        "history" => history(reader, &mut fields),
+        "manifest" => manifest(reader, &mut fields),
+        "members" => members(reader, &mut fields),
+        "object" => object(reader, &mut fields),
+        _ => file(reader, &mut fields),
+    };
+    fields.finish(reader);
+    Some(Check {
+        name: name.unwrap_or(default_name),
+        node: own_node.unwrap_or_else(|| node.to_owned()),
+        probe,
+    })
+}
+
+/// A path of a node, which must be absolute.
+fn path(reader: &mut Reader, fields: &mut Fields<'_>, key: &'static str) -> String {
+    let path = fields.required_text(reader, key);
+    if !path.is_empty() && !path.starts_with('/') {
+        reader.diagnostics.add(
+            "lab::path",
+            fields.span_of(key),
+            format!("`{path}` is no absolute path"),
+            "expected a path of the node, from /",
+        );
+    }
+    path
+}
+
+fn keys(reader: &mut Reader, fields: &mut Fields<'_>, key: &'static str) -> Vec<String> {
+    let keys = fields.texts(reader, key).unwrap_or_default();
+    for name in &keys {
+        if !name.starts_with('/') {
+            reader.diagnostics.add(
+                "lab::key",
+                fields.span_of(key),
+                format!("`{name}` is no key of Kubernetes"),
+                "expected /registry/<resource>/<namespace>/<name>",
+            );
+        }
+    }
+    keys
+}
+
+fn snapshot(reader: &mut Reader, fields: &mut Fields<'_>) -> (Probe, String) {
+    let probe = SnapshotProbe {
+        path: path(reader, fields, "snapshot"),
+        this_cluster: fields.flag(reader, "this_cluster").unwrap_or(true),
+        since_start: fields.flag(reader, "since_start").unwrap_or(true),
+        holds: keys(reader, fields, "holds"),
+        lacks: keys(reader, fields, "lacks"),
+    };
+    let name = format!("{} is a snapshot of this cluster", probe.path);
+    (Probe::Snapshot(probe), name)
+}
+
+fn data_dir(reader: &mut Reader, fields: &mut Fields<'_>) -> (Probe, String) {
+    let probe = DataDirProbe {
+        path: path(reader, fields, "data_dir"),
+        in_use: fields.flag(reader, "in_use").unwrap_or(false),
+        restored: fields.flag(reader, "restored").unwrap_or(false),
+        holds: keys(reader, fields, "holds"),
+        lacks: keys(reader, fields, "lacks"),
+    };
+    let name = if probe.in_use {
+        format!("etcd runs on {}", probe.path)
+    } else {
+        format!("{} is a data directory of etcd", probe.path)
+    };
+    (Probe::DataDir(probe), name)
+}
+
+fn history(reader: &mut Reader, fields: &mut Fields<'_>) -> (Probe, String) {
+    let within = fields.texts(reader, "history").unwrap_or_default();
+    if within.is_empty() || within.iter().any(|path| !path.starts_with('/')) {
+        reader.diagnostics.add(
+            "lab::path",
+            fields.span_of("history"),
+            "`history` says not where to look",
+            "expected absolute paths of data directories or snapshots",
+        );
+    }
+    let mut order = Vec::new();
+    for mut event in fields.tables(reader, "order") {
+        let create = event.text(reader, "create");
+        let delete = event.text(reader, "delete");
+        let snapshot = event.text(reader, "snapshot");
+        match (create, delete, snapshot) {
+            (Some(key), None, None) => order.push(Event::Create(key)),
+            (None, Some(key), None) => order.push(Event::Delete(key)),
+            (None, None, Some(file)) => order.push(Event::Snapshot(file)),
+            _ => {
+                reader.diagnostics.add(
+                    "lab::event",
+                    event.span(),
+                    "an event is one change",
+                    "expected { create = key }, { delete = key } or { snapshot = file }",
+                );
+            }
+        }
+        event.finish(reader);
+    }
+    if !fields.has("order") {
+        reader.diagnostics.add(
+            "lab::missing-key",
+            fields.span(),
+            "`history` has no `order`",
+            "expected a list of events",
+        );
+    }
+    (
+        Probe::History(HistoryProbe { within, order }),
+        "things happened in the right order".into(),
+    )
+}
+
+fn manifest(reader: &mut Reader, fields: &mut Fields<'_>) -> (Probe, String) {
+    let probe = ManifestProbe {
+        path: path(reader, fields, "manifest"),
+        volume: fields.text(reader, "volume").unwrap_or_default(),
+        host_path: fields.text(reader, "host_path").unwrap_or_default(),
+        flags: fields.texts(reader, "flags").unwrap_or_default(),
+    };
+    if probe.volume.is_empty() != probe.host_path.is_empty() {
+        reader.diagnostics.add(
+            "lab::manifest",
+            fields.span(),
+            "`volume` and `host_path` go together",
+            "expected both or neither",
+        );
+    }
+    let name = if probe.volume.is_empty() {
+        format!("{} is as asked", probe.path)
+    } else {
+        format!(
+            "{} mounts {} from {}",
+            probe.path, probe.volume, probe.host_path
+        )
+    };
+    (Probe::Manifest(probe), name)
+}
+
+fn members(reader: &mut Reader, fields: &mut Fields<'_>) -> (Probe, String) {
+    let count = fields.integer(reader, "members", 1..=9).unwrap_or(1) as u32;
+    let healthy = fields.flag(reader, "healthy").unwrap_or(true);
+    let noun = if count == 1 { "member" } else { "members" };
+    let name = format!(
+        "etcd has {count} {}{noun}",
+        if healthy { "healthy " } else { "" }
+    );
+    (Probe::Members(MembersProbe { count, healthy }), name)
+}
+
+fn object(reader: &mut Reader, fields: &mut Fields<'_>) -> (Probe, String) {
+    let reference = fields.required_text(reader, "object");
+    if !reference.is_empty() && reference.split('/').filter(|part| !part.is_empty()).count() != 2 {
+        reader.diagnostics.add(
+            "lab::object",
+            fields.span_of("object"),
+            format!("`{reference}` names no object"),
+            "expected kind/name, as in deploy/web",
+        );
+    }
+    let probe = ObjectProbe {
+        namespace: fields
+            .text(reader, "namespace")
+            .unwrap_or_else(|| "default".into()),
+        exists: fields.flag(reader, "exists").unwrap_or(true),
+        ready: fields.text(reader, "ready").unwrap_or_default(),
+        same_as_in: fields.text(reader, "same_as_in").unwrap_or_default(),
+        reference,
+    };
+    if !probe.exists && !(probe.ready.is_empty() && probe.same_as_in.is_empty()) {
+        reader.diagnostics.add(
+            "lab::object",
+            fields.span(),
+            "an object that must not exist has nothing else to be checked",
+            "expected `exists = false` alone",
+        );
+    }
+    let name = match (probe.exists, probe.ready.as_str()) {
+        (false, _) => format!("{} is gone", probe.reference),
+        (true, "") => format!("{} is there", probe.reference),
+        (true, ready) => format!("{} is ready, {ready}", probe.reference),
+    };
+    (Probe::Object(probe), name)
+}
+
+fn file(reader: &mut Reader, fields: &mut Fields<'_>) -> (Probe, String) {
+    let probe = FileProbe {
+        path: path(reader, fields, "file"),
+        exists: fields.flag(reader, "exists").unwrap_or(true),
+        mode: fields.text(reader, "mode").unwrap_or_default(),
+        lines: fields.texts(reader, "lines").unwrap_or_default(),
+    };
+    if !probe.mode.is_empty() && u32::from_str_radix(&probe.mode, 8).is_err() {
+        reader.diagnostics.add(
+            "lab::mode",
+            fields.span_of("mode"),
+            format!("`{}` is no file mode", probe.mode),
+            "expected permission bits in octal, as in \"0600\"",
+        );
+    }
+    let name = match probe.exists {
+        true => format!("{} is as asked", probe.path),
+        false => format!("{} is gone", probe.path),
+    };
+    (Probe::File(probe), name)
+}

@@ -1,0 +1,270 @@
+//! What a lab's nodes look like before they boot for the first time: the layout
+//! that kubeadm 1.32 leaves behind, and the words that learners expect in a shell.
+
+mod kubeconfig;
+mod manifests;
+mod pki;
+
+use std::{net::Ipv4Addr, path::PathBuf};
+
+use sandbox::{FabricSpec, File, HostBind, NodeSpec};
+use time::OffsetDateTime;
+
+use crate::{
+    model::Lab,
+    session::{Engine, Session},
+};
+use pki::{ClusterPki, Pair};
+
+/// The address of the Service `kubernetes`: the first of 10.96.0.0/12.
+pub const SERVICE_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 1);
+
+/// Where a node meets its lab: the socket that `check`, `task` and `hint` talk to.
+pub const LAB_DIR: &str = "/run/kubedrill-lab";
+
+/// The first control plane's number in the network; the notes use this address.
+const FIRST_CONTROL_PLANE: u32 = 150;
+const FIRST_WORKER: u32 = 160;
+
+/// Names that are kubedrill in every node.
+const APPLETS: [&str; 12] = [
+    "etcdctl",
+    "etcdutl",
+    "kubectl",
+    "kubelet",
+    "kubeadm",
+    "crictl",
+    "systemctl",
+    "journalctl",
+    "sudo",
+    "check",
+    "task",
+    "hint",
+];
+
+/// Why a node could not be laid out.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("could not make the cluster's certificates: {0}")]
+    Certificates(#[from] rcgen::Error),
+    #[error("could not write {}: {source}", path.display())]
+    Write {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+}
+
+/// The machines of `lab`, laid out for their first boot. The grader's own
+/// certificates go to the session, where no node can see them.
+///
+/// # Errors
+/// Certificates can't be made or the grader's can't be written.
+pub fn nodes(
+    lab: &Lab,
+    session: &Session,
+    engine: &Engine,
+    now: OffsetDateTime,
+) -> Result<FabricSpec, Error> {
+    let mut fabric = FabricSpec::new(session.fabric_dir());
+    let pki = ClusterPki::new(now)?;
+    keep_for_grader(session, &pki)?;
+    let names = lab.cluster.node_names();
+    let control: Vec<(String, Ipv4Addr)> = names
+        .iter()
+        .take(usize::from(lab.cluster.control_planes))
+        .zip(FIRST_CONTROL_PLANE..)
+        .map(|(name, number)| (name.clone(), fabric.subnet.host(number)))
+        .collect();
+    let api = control
+        .first()
+        .map_or(Ipv4Addr::LOCALHOST, |(_, address)| *address);
+    for (name, address) in &control {
+        let mut node = plain_node(session, engine, name, *address);
+        node.files
+            .extend(control_plane_files(&pki, name, *address, &control)?);
+        node.files
+            .extend(kubelet_files(&pki, name, *address, api, true)?);
+        fabric.nodes.push(node);
+    }
+    let workers = names.iter().skip(usize::from(lab.cluster.control_planes));
+    for (name, number) in workers.zip(FIRST_WORKER..) {
+        let address = fabric.subnet.host(number);
+        let mut node = plain_node(session, engine, name, address);
+        let pki_dir = "/etc/kubernetes/pki";
+        node.files.push(File::new(
+            format!("{pki_dir}/ca.crt"),
+            pki.kubernetes.pair.cert.clone(),
+        ));
+        node.files
+            .extend(kubelet_files(&pki, name, address, api, false)?);
+        fabric.nodes.push(node);
+    }
+    Ok(fabric)
+}
+
+fn plain_node(session: &Session, engine: &Engine, name: &str, address: Ipv4Addr) -> NodeSpec {
+    let mut node = NodeSpec::new(name, address);
+    node.applets = APPLETS.map(str::to_owned).to_vec();
+    node.binaries = engine
+        .binaries
+        .iter()
+        .map(|(n, p)| (n.clone(), p.clone()))
+        .collect();
+    node.binds.push(HostBind {
+        host: session.lab_dir(),
+        node: LAB_DIR.into(),
+        read_only: false,
+    });
+    node.units = vec!["kubelet.service".into()];
+    node
+}
+
+/// `name.crt` and `name.key` below `/etc/kubernetes/pki`.
+fn pair_files(name: &str, pair: &Pair) -> [File; 2] {
+    let path = |end| format!("/etc/kubernetes/pki/{name}.{end}");
+    [
+        File::new(path("crt"), pair.cert.clone()),
+        File::new(path("key"), pair.key.clone()).mode(0o600),
+    ]
+}
+
+fn control_plane_files(
+    pki: &ClusterPki,
+    name: &str,
+    address: Ipv4Addr,
+    control: &[(String, Ipv4Addr)],
+) -> Result<Vec<File>, Error> {
+    let mut files = Vec::new();
+    for (name, pair) in pki.control_plane(name, address)? {
+        files.extend(pair_files(name, &pair));
+    }
+    files.push(
+        File::new(
+            "/etc/kubernetes/pki/sa.key",
+            pki.service_accounts.serialize_pem(),
+        )
+        .mode(0o600),
+    );
+    files.push(File::new(
+        "/etc/kubernetes/pki/sa.pub",
+        pki.service_accounts.public_key_pem(),
+    ));
+    let config = |user: &str, group: &str| -> Result<String, Error> {
+        let pair = pki.user(user, group)?;
+        Ok(kubeconfig::embedded(
+            &pki.kubernetes.pair.cert,
+            address,
+            user,
+            &pair,
+        ))
+    };
+    let admin = config("kubernetes-admin", "kubeadm:cluster-admins")?;
+    for (path, text) in [
+        ("/etc/kubernetes/admin.conf", admin.clone()),
+        ("/root/.kube/config", admin),
+        (
+            "/etc/kubernetes/super-admin.conf",
+            config("kubernetes-super-admin", "system:masters")?,
+        ),
+        (
+            "/etc/kubernetes/controller-manager.conf",
+            config("system:kube-controller-manager", "")?,
+        ),
+        (
+            "/etc/kubernetes/scheduler.conf",
+            config("system:kube-scheduler", "")?,
+        ),
+    ] {
+        files.push(File::new(path, text).mode(0o600));
+    }
+    let initial_cluster = control
+        .iter()
+        .map(|(name, address)| format!("{name}=https://{address}:2380"))
+        .collect::<Vec<_>>()
+        .join(",");
+    for (pod, text) in [
+        (
+            "etcd",
+            manifests::etcd(name, address, &initial_cluster, "new"),
+        ),
+        ("kube-apiserver", manifests::apiserver(address)),
+        ("kube-controller-manager", manifests::controller_manager()),
+        ("kube-scheduler", manifests::scheduler()),
+    ] {
+        files.push(File::new(format!("/etc/kubernetes/manifests/{pod}.yaml"), text).mode(0o600));
+    }
+    Ok(files)
+}
+
+fn kubelet_files(
+    pki: &ClusterPki,
+    name: &str,
+    address: Ipv4Addr,
+    api: Ipv4Addr,
+    control_plane: bool,
+) -> Result<Vec<File>, Error> {
+    let client = pki.user(&format!("system:node:{name}"), "system:nodes")?;
+    let server = pki.kubelet_server(name, address)?;
+    let conf = kubeconfig::kubelet(&pki.kubernetes.pair.cert, api, name);
+    let register = match control_plane {
+        true => {
+            "registerWithTaints:\n- effect: NoSchedule\n  \
+             key: node-role.kubernetes.io/control-plane\n"
+        }
+        false => "",
+    };
+    Ok(vec![
+        File::new("/etc/kubernetes/kubelet.conf", conf).mode(0o600),
+        File::new(
+            "/var/lib/kubelet/pki/kubelet-client-current.pem",
+            client.cert + &client.key,
+        )
+        .mode(0o600),
+        File::new("/var/lib/kubelet/pki/kubelet.crt", server.cert),
+        File::new("/var/lib/kubelet/pki/kubelet.key", server.key).mode(0o600),
+        File::new(
+            "/var/lib/kubelet/config.yaml",
+            format!("{}{register}", include_str!("kubelet-config.yaml")),
+        ),
+        File::new(
+            "/var/lib/kubelet/kubeadm-flags.env",
+            format!(
+                "KUBELET_KUBEADM_ARGS=\"--container-runtime-endpoint=\
+                 unix:///var/run/containerd/containerd.sock --node-ip={address} \
+                 --pod-infra-container-image=registry.k8s.io/pause:3.10\"\n"
+            ),
+        ),
+        File::new(
+            "/etc/systemd/system/kubelet.service",
+            include_str!("kubelet.service"),
+        ),
+        File::new(
+            "/etc/systemd/system/kubelet.service.d/10-kubeadm.conf",
+            include_str!("10-kubeadm.conf"),
+        ),
+        File::new("/etc/profile.d/kubedrill.sh", include_str!("profile.sh")),
+        File::new(
+            "/etc/crictl.yaml",
+            "runtime-endpoint: unix:///run/containerd/containerd.sock\n",
+        ),
+    ])
+}
+
+/// Writes the authorities' certificates and a client's pair for each of etcd and
+/// the API below the session, where the learner's root can't reach.
+fn keep_for_grader(session: &Session, pki: &ClusterPki) -> Result<(), Error> {
+    let etcd = pki.etcd_user("kubedrill-grader")?;
+    let api = pki.user("kubedrill-grader", "system:masters")?;
+    for (name, text) in [
+        ("etcd-ca.crt", &pki.etcd.pair.cert),
+        ("etcd-client.crt", &etcd.cert),
+        ("etcd-client.key", &etcd.key),
+        ("api-ca.crt", &pki.kubernetes.pair.cert),
+        ("api-client.crt", &api.cert),
+        ("api-client.key", &api.key),
+    ] {
+        let path = session.grader_dir().join(name);
+        std::fs::write(&path, text).map_err(|source| Error::Write { path, source })?;
+    }
+    Ok(())
+}

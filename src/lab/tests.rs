@@ -1,0 +1,158 @@
+//! The format and its mistakes.
+
+use std::path::Path;
+
+use crate::{
+    LoadError,
+    diagnostic::Diagnostic,
+    model::Lab,
+    parse::{load, parse},
+};
+
+fn mistakes(text: &str) -> Vec<Diagnostic> {
+    match parse(Path::new("lab-under-test"), "lab.toml", text, 1) {
+        Err(LoadError::Mistakes(found)) => found,
+        Err(other) => panic!("{other}"),
+        Ok(_) => Vec::new(),
+    }
+}
+
+const GOOD: &str = r#"
+[lab]
+id = "lab-under-test"
+title = "A lab"
+
+[vars]
+app = { pick = ["shop"] }
+
+[[task]]
+id = "one"
+text = "Make {{ app }}."
+
+[[task.check]]
+object = "deploy/{{ app }}"
+"#;
+
+#[test]
+fn a_good_file_has_no_mistakes_and_its_templates_are_rendered() {
+    let lab = parse(Path::new("lab-under-test"), "lab.toml", GOOD, 1).unwrap();
+    assert_eq!(lab.tasks[0].text, "Make shop.");
+    assert_eq!(lab.points(), 1);
+}
+
+#[test]
+fn the_labs_of_the_repository_are_good() {
+    let labs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../labs");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(labs).unwrap() {
+        let dir = entry.unwrap().path();
+        for seed in 0..20 {
+            let lab: Lab = load(&dir, seed).unwrap_or_else(|error| panic!("{error:#?}"));
+            assert!(
+                !lab.solutions.is_empty() && !lab.wrong.is_empty(),
+                "{}",
+                lab.id
+            );
+        }
+        seen += 1;
+    }
+    assert!(seen > 0);
+}
+
+/// Each row: a good file with one line changed, the rule that must be named, and the
+/// text that the place must cover.
+#[test]
+fn mistakes_are_named_and_pointed_at() {
+    for (good, bad, code, covers) in [
+        (
+            "title = \"A lab\"",
+            "titel = \"A lab\"",
+            "lab::unknown-key",
+            "titel",
+        ),
+        ("title = \"A lab\"", "title = 3", "lab::wrong-type", "3"),
+        (
+            "id = \"one\"",
+            "id = \"one\"\npoints = 0",
+            "lab::out-of-range",
+            "0",
+        ),
+        ("Make {{ app }}.", "Make {{ ap }}.", "lab::template", "ap"),
+        ("Make {{ app }}.", "Make {{ app.", "lab::template", "."),
+        (
+            "id = \"one\"",
+            "id = \"one\"\nnode = \"node07\"",
+            "lab::unknown-node",
+            "\"node07\"",
+        ),
+        (
+            "{ pick = [\"shop\"] }",
+            "{ pick = [] }",
+            "lab::variable",
+            "{ pick = [] }",
+        ),
+        (
+            "object = \"deploy/{{ app }}\"",
+            "objekt = \"x\"",
+            "lab::probe",
+            "",
+        ),
+        (
+            "object = \"deploy/{{ app }}\"",
+            "object = \"shop\"",
+            "lab::object",
+            "\"shop\"",
+        ),
+        ("[[task]]", "[[task]\n", "lab::syntax", ""),
+        (
+            "id = \"lab-under-test\"",
+            "id = \"other\"",
+            "lab::id",
+            "\"other\"",
+        ),
+        (
+            "[[task.check]]",
+            "[[task.check]]\nfile = \"/x\"",
+            "lab::probe",
+            "",
+        ),
+    ] {
+        assert!(GOOD.contains(good), "{good}");
+        let text = GOOD.replacen(good, bad, 1);
+        let found = mistakes(&text);
+        let hit = found
+            .iter()
+            .find(|one| one.code == code)
+            .unwrap_or_else(|| panic!("{bad}: expected {code}, found {found:#?}"));
+        let covered = &text[hit.span.clone()];
+        assert!(
+            covered.contains(covers),
+            "{bad}: {code} points at {covered:?}"
+        );
+    }
+}
+
+#[test]
+fn all_mistakes_are_reported_at_once_in_the_order_of_the_file() {
+    let text = GOOD
+        .replace("title = \"A lab\"", "titel = \"A lab\"")
+        .replace("{{ app }}.", "{{ nobody }}.")
+        + "\n[[task]]\nid = \"one\"\ntext = \"x\"\ncheck = [{ file = \"relative\" }]\n";
+    let found = mistakes(&text);
+    let codes: Vec<_> = found.iter().map(|one| one.code).collect();
+    assert_eq!(
+        codes,
+        [
+            "lab::missing-key",
+            "lab::unknown-key",
+            "lab::template",
+            "lab::duplicate-id",
+            "lab::path"
+        ]
+    );
+    assert!(
+        found
+            .windows(2)
+            .all(|pair| pair[0].line() <= pair[1].line())
+    );
+}
