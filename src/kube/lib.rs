@@ -7,3 +7,5 @@
 
 pub mod resources;
 pub mod yaml;
+pub mod gofmt;
+pub mod jsonpath;

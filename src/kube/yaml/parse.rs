@@ -177,7 +177,14 @@ impl<'t> Reader<'t> {
     }
 
     fn scan_error(&self, e: &ScanError) -> YamlError {
-        let line = e.marker().line().max(1);
+        let mut line = e.marker().line().max(1);
+        if matches!(
+            e.kind(),
+            ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey
+        ) {
+            // libyaml notices on the next line that no colon came.
+            line += 1;
+        }
         let (message, from_scanner) = go_words(e);
         // go-yaml names no line when the error is on the first.
         let go_line = if from_scanner && line > 1 {
