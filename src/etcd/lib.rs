@@ -2,5 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod flags;
 pub mod log;
 pub mod server;
+pub mod tls;
