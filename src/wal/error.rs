@@ -67,6 +67,9 @@ pub enum Error {
     /// The db file that belongs to a snapshot is not there.
     #[error("snap: snapshot file doesn't exist")]
     NoDbSnapshot,
+    /// A v2 store document that can't be understood.
+    #[error("the v2 store in a snapshot can't be read: {0}")]
+    V2Store(String),
 }
 
 /// `Result` of this room.

@@ -186,10 +186,14 @@ impl Wal {
     /// this returns they are on the disk, unless only the commit index has changed:
     /// losing that is harmless, so it waits for the next sync.
     pub fn save(&mut self, state: &HardState, entries: &[Entry]) -> Result<()> {
+        let must_sync = self.append(state, entries);
+        self.settle(must_sync)
+    }
+
+    /// The first half of [`Wal::save`]: nothing is written yet. True if it must be on
+    /// the disk before anyone is told. Several appends may share one [`Wal::settle`].
+    pub fn append(&mut self, state: &HardState, entries: &[Entry]) -> bool {
         let empty_state = *state == HardState::default();
-        if empty_state && entries.is_empty() {
-            return Ok(());
-        }
         let must_sync = !entries.is_empty()
             || (!empty_state && (state.vote != self.state.vote || state.term != self.state.term));
         for entry in entries {
@@ -200,6 +204,11 @@ impl Wal {
             self.state = *state;
             self.push(STATE, Some(state.encode_to_vec().into()));
         }
+        must_sync
+    }
+
+    /// The second half of [`Wal::save`]: writes, and syncs if `must_sync`.
+    pub fn settle(&mut self, must_sync: bool) -> Result<()> {
         if self.offset + self.buffer.len() as u64 >= self.options.segment_bytes {
             self.cut()
         } else if must_sync {

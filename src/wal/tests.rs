@@ -278,7 +278,12 @@ fn a_v2_document_lists_the_members() {
         name: "a".into(),
         client_urls: vec!["http://127.0.0.1:2379".into()],
     };
-    let text = String::from_utf8(v2store::document(&[member], &[7], Some("3.5.0"))).unwrap();
+    let text =
+        String::from_utf8(v2store::document(&[member.clone()], &[7], Some("3.5.0"))).unwrap();
+    let read = v2store::parse(text.as_bytes()).unwrap();
+    assert_eq!(read.members, [member]);
+    assert_eq!(read.removed, [7]);
+    assert_eq!(read.version.as_deref(), Some("3.5.0"));
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     let cluster = &value["Root"]["Children"]["0"]["Children"];
     let files = &cluster["members"]["Children"]["be2d219f31d83897"]["Children"];

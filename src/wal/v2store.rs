@@ -1,13 +1,15 @@
 //! The v2 store that a raft snapshot of etcd 3.5 carries as its data.
 //!
 //! Nothing is kept in the v2 store any more but the membership and the cluster
-//! version, and 3.5 reads even these from the db file; still its server refuses to
-//! start from a snapshot without such a document. [`document`] makes one
+//! version. From them 3.5 knows its members at a restart, so it refuses to
+//! start from a snapshot without such a document. [`document`] makes one, [`parse`] reads one
 //! (shape: etcd 3.5.16, `server/etcdserver/api/v2store`, `membership/storev2.go`).
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, error::Result};
 
 /// A member as the v2 store knows it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -210,4 +212,97 @@ pub fn document(members: &[Member], removed: &[u64], version: Option<&str>) -> V
         current_version: 2,
     };
     json(&document).into_bytes()
+}
+
+/// What [`parse`] finds.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Cluster {
+    pub members: Vec<Member>,
+    /// Ids of members that were removed.
+    pub removed: Vec<u64>,
+    /// "3.5.0"; `None` while it was not decided.
+    pub version: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ReadDocument {
+    root: ReadNode,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct ReadNode {
+    value: String,
+    children: Option<BTreeMap<String, ReadNode>>,
+}
+
+impl ReadNode {
+    fn child(&self, name: &str) -> Option<&ReadNode> {
+        self.children.as_ref()?.get(name)
+    }
+
+    fn list(&self) -> impl Iterator<Item = (&String, &ReadNode)> {
+        self.children.iter().flatten()
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ReadAttributes {
+    name: String,
+    #[serde(rename = "clientURLs")]
+    client_urls: Option<Vec<String>>,
+    #[serde(rename = "peerURLs")]
+    peer_urls: Option<Vec<String>>,
+    #[serde(rename = "isLearner")]
+    is_learner: bool,
+}
+
+/// Reads the membership out of a document; an empty one holds nothing.
+pub fn parse(document: &[u8]) -> Result<Cluster> {
+    let mut found = Cluster::default();
+    if document.is_empty() {
+        return Ok(found);
+    }
+    let bad = |error: serde_json::Error| Error::V2Store(error.to_string());
+    let document: ReadDocument = serde_json::from_slice(document).map_err(bad)?;
+    let Some(cluster) = document.root.child("0") else {
+        return Ok(found);
+    };
+    let id = |name: &str| {
+        u64::from_str_radix(name, 16)
+            .map_err(|_| Error::V2Store(format!("{name:?} is not the id of a member")))
+    };
+    for (name, node) in cluster
+        .child("members")
+        .into_iter()
+        .flat_map(ReadNode::list)
+    {
+        let mut member = Member {
+            id: id(name)?,
+            ..Member::default()
+        };
+        if let Some(file) = node.child("raftAttributes") {
+            let read: ReadAttributes = serde_json::from_str(&file.value).map_err(bad)?;
+            member.peer_urls = read.peer_urls.unwrap_or_default();
+            member.is_learner = read.is_learner;
+        }
+        if let Some(file) = node.child("attributes") {
+            let read: ReadAttributes = serde_json::from_str(&file.value).map_err(bad)?;
+            member.name = read.name;
+            member.client_urls = read.client_urls.unwrap_or_default();
+        }
+        found.members.push(member);
+    }
+    found.members.sort_by_key(|member| member.id);
+    for (name, _) in cluster
+        .child("removed_members")
+        .into_iter()
+        .flat_map(ReadNode::list)
+    {
+        found.removed.push(id(name)?);
+    }
+    found.version = cluster.child("version").map(|node| node.value.clone());
+    Ok(found)
 }
