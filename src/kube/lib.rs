@@ -5,7 +5,16 @@
 
 #![forbid(unsafe_code)]
 
-pub mod resources;
-pub mod yaml;
+pub mod defaults;
 pub mod gofmt;
 pub mod jsonpath;
+pub mod object;
+pub mod patch;
+pub mod quantity;
+pub mod resources;
+pub mod schema;
+pub mod selector;
+pub mod table;
+pub mod time;
+pub mod validate;
+pub mod yaml;

@@ -457,7 +457,13 @@ pub static RESOURCES: &[Resource] = &[
         false,
     )
     .short(&["pc"]),
-    Resource::new(NODE, "RuntimeClass", "runtimeclasses", "runtimeclass", false),
+    Resource::new(
+        NODE,
+        "RuntimeClass",
+        "runtimeclasses",
+        "runtimeclass",
+        false,
+    ),
     Resource::new(COORDINATION, "Lease", "leases", "lease", true),
     Resource::new(
         DISCOVERY,
