@@ -31,10 +31,14 @@
 
 mod check;
 mod commit;
+#[cfg(test)]
+mod crash_tests;
 mod cursor;
 mod db;
 mod disk;
 mod error;
+#[cfg(test)]
+mod fault_disk;
 mod format;
 mod freelist;
 mod node;
@@ -43,6 +47,8 @@ mod opening;
 mod options;
 mod page;
 mod pager;
+#[cfg(test)]
+mod property_tests;
 mod read;
 mod scan;
 mod spill;
