@@ -277,7 +277,7 @@ fn run(ops: &[Op]) -> Result<()> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_history_reads_back_as_it_was_written(ops in proptest::collection::vec(op(), 1..150)) {
