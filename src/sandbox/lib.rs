@@ -7,9 +7,16 @@
 //! Everything that forks or enters a namespace lives here; nothing here knows
 //! what the machines are for.
 
+mod enter;
 mod error;
 mod fabric;
+mod ids;
+mod init;
+mod netlink;
+mod node;
+mod remove;
 mod spec;
+mod sys;
 
 pub mod container;
 
@@ -24,8 +31,15 @@ pub use spec::{Exec, FabricSpec, File, HostBind, NodeSpec, Subnet};
 /// `sandbox-fabric`, `sandbox-init`, `sandbox-enter`, `sandbox-container`.
 /// `args[0]` is that word. Must run before any thread exists.
 pub fn run_internal(args: Vec<OsString>) -> ExitCode {
-    let _ = args;
-    ExitCode::FAILURE
+    match args.first().and_then(|word| word.to_str()) {
+        Some("sandbox-fabric") => fabric::run_supervisor(),
+        Some("sandbox-init") => init::run(&args),
+        Some("sandbox-enter") => enter::run(&args),
+        _ => {
+            eprintln!("this word is kubedrill's own; it is not for use by hand");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// The applet `systemctl` of a node.
