@@ -6,3 +6,8 @@ pub mod flags;
 pub mod log;
 pub mod server;
 pub mod tls;
+pub mod http;
+pub mod metrics;
+pub mod size;
+pub mod transport;
+pub mod version;

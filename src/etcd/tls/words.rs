@@ -95,7 +95,9 @@ fn alert_words(alert: AlertDescription) -> String {
 fn certificate_words(reason: &CertificateError) -> String {
     match reason {
         // A CA of the same name with another key does not know the certificate either.
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => "certificate signed by unknown authority".into(),
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "certificate signed by unknown authority".into()
+        }
         CertificateError::Expired
         | CertificateError::ExpiredContext { .. }
         | CertificateError::NotValidYet

@@ -1,0 +1,4 @@
+//! What is served over HTTP.
+
+pub mod answer;
+pub mod serve;
