@@ -1,1 +1,45 @@
-//! Room: cli.
+//! What people meet: the verbs of `kubedrill`, progress, hints and reports.
+//!
+//! Data goes to standard output, talk to standard error. Exit statuses are listed in
+//! [`error::status`].
+#![forbid(unsafe_code)]
+
+mod args;
+mod client;
+mod error;
+mod find;
+mod paint;
+mod render;
+mod serve;
+mod stage;
+mod verbs;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::Parser;
+
+pub use client::run_word;
+pub use grade::inside as run_grader;
+
+/// Runs a verb; `args[0]` is the program's name.
+pub fn run(args: Vec<OsString>) -> ExitCode {
+    let args = match args::Args::try_parse_from(args) {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version are data; everything else is talk.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() {
+                error::status::USAGE
+            } else {
+                0
+            });
+        }
+    };
+    match verbs::run(args.verb) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            error.show();
+            ExitCode::from(error.status())
+        }
+    }
+}

@@ -42,6 +42,9 @@ const APPLETS: [&str; 12] = [
     "hint",
 ];
 
+/// Run on the first control plane before a lab's own setup, with NODES in its environment.
+pub const BOOTSTRAP: &str = include_str!("bootstrap.sh");
+
 /// Why a node could not be laid out.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

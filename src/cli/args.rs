@@ -1,0 +1,173 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+
+/// Hands-on practice for the CKA and for anyone who must run etcd: a real cluster in
+/// about a second, a root shell on it, and a grade for what you made of it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "kubedrill",
+    version,
+    after_help = "Exit status: 0 done or solved, 1 not solved, 2 wrong usage or a mistake in a \
+                  lab file, 3 the grader could not look, 4 this host can't run labs, 5 kubedrill \
+                  itself failed."
+)]
+pub struct Args {
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Start a lab and open a root shell on its first node
+    Start(Start),
+    /// Show the tasks of a running lab
+    Task(Which),
+    /// Grade a running lab as it is now
+    Check(Check),
+    /// Take the next hint for a task
+    Hint(Hint),
+    /// Begin a running lab again, with the same values
+    Reset(Which),
+    /// End a lab and remove everything of it
+    Stop(Which),
+    /// Show the labs and which of them run
+    List(List),
+    /// Watch an accepted solution run step by step, then its grade
+    Play(Play),
+    /// Prove labs: untouched, every solution, every wrong turn
+    Verify(Verify),
+    /// Say whether this host can run labs, and what to do if not
+    Doctor,
+    /// Measure start, check and verify on this machine
+    Bench(Bench),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// For machines
+    Json,
+}
+
+/// Google's binaries in the place of ours.
+#[derive(Debug, Clone, Default, Group)]
+pub struct Engine {
+    /// Use this etcd in the place of kubedrill's
+    #[arg(long, value_name = "PATH")]
+    pub etcd: Option<PathBuf>,
+    /// Use this etcdctl in the place of kubedrill's
+    #[arg(long, value_name = "PATH")]
+    pub etcdctl: Option<PathBuf>,
+    /// Use this etcdutl in the place of kubedrill's
+    #[arg(long, value_name = "PATH")]
+    pub etcdutl: Option<PathBuf>,
+    /// Use this kubectl in the place of kubedrill's
+    #[arg(long, value_name = "PATH")]
+    pub kubectl: Option<PathBuf>,
+}
+
+#[derive(Debug, Group)]
+pub struct Start {
+    /// A lab's name or its folder
+    pub lab: String,
+    /// Draw the lab's values from this number; random if absent
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Go on with the interrupted run of this lab
+    #[arg(long, conflicts_with = "again")]
+    pub resume: bool,
+    /// Throw an earlier run of this lab away
+    #[arg(long)]
+    pub again: bool,
+    /// How the grade is printed when standard input is no terminal
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+    /// When standard input is no terminal: end and remove the lab after the grade
+    #[arg(long)]
+    pub discard: bool,
+    #[command(flatten)]
+    pub engine: Engine,
+}
+
+#[derive(Debug, Group)]
+pub struct Which {
+    /// The lab; may be left out while only one runs
+    pub lab: Option<String>,
+}
+
+#[derive(Debug, Group)]
+pub struct Check {
+    /// The lab; may be left out while only one runs
+    pub lab: Option<String>,
+    /// How the grade is printed
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+}
+
+#[derive(Debug, Group)]
+pub struct Hint {
+    /// The task's id; without it, the tasks that have hints left
+    pub task: Option<String>,
+    /// The lab; may be left out while only one runs
+    #[arg(long)]
+    pub lab: Option<String>,
+}
+
+#[derive(Debug, Group)]
+pub struct List {
+    /// How the list is printed
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+}
+
+#[derive(Debug, Group)]
+pub struct Play {
+    /// A lab's name or its folder
+    pub lab: String,
+    /// Which solution, counted from 1
+    #[arg(long, default_value_t = 1)]
+    pub solution: usize,
+    /// Do not pretend to type
+    #[arg(long)]
+    pub fast: bool,
+    /// Draw the lab's values from this number; random if absent
+    #[arg(long)]
+    pub seed: Option<u64>,
+    #[command(flatten)]
+    pub engine: Engine,
+}
+
+#[derive(Debug, Group)]
+pub struct Verify {
+    /// Labs' names or folders, or a folder of labs
+    #[arg(required = true)]
+    pub labs: Vec<String>,
+    /// Run everything so often; all verdicts must be equal
+    #[arg(long, default_value_t = 1)]
+    pub repeat: u32,
+    /// Draw the labs' values from this number; random if absent
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// How many runs go side by side
+    #[arg(long, default_value_t = 2)]
+    pub jobs: usize,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+    #[command(flatten)]
+    pub engine: Engine,
+}
+
+#[derive(Debug, Group)]
+pub struct Bench {
+    /// The lab that is measured
+    #[arg(default_value = "etcd-backup-restore")]
+    pub lab: String,
+    /// How often each is measured
+    #[arg(long, default_value_t = 5)]
+    pub runs: usize,
+}

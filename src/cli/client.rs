@@ -1,0 +1,79 @@
+//! Asks the kubedrill that runs a lab, from inside of a node or from another terminal.
+
+use std::{
+    ffi::OsString,
+    io::{self, BufRead, BufReader, Write},
+    path::Path,
+    process::ExitCode,
+};
+
+use lab::provision::LAB_DIR;
+
+use crate::{
+    error::status,
+    paint::Paint,
+    serve::{self, Answer, Request},
+};
+
+/// Sends `request` to the lab behind `socket` and prints the answer.
+///
+/// # Errors
+/// Nobody serves the socket, or the answer is none.
+pub fn ask(socket: &Path, request: &Request) -> io::Result<u8> {
+    let mut stream = serve::connect(socket)?;
+    serde_json::to_writer(&mut stream, request)?;
+    stream.write_all(b"\n")?;
+    let mut line = String::new();
+    BufReader::new(&stream).read_line(&mut line)?;
+    let answer: Answer = serde_json::from_str(&line)?;
+    io::stdout().write_all(answer.text.as_bytes())?;
+    if !answer.trouble.is_empty() {
+        eprintln!("kubedrill: {}", answer.trouble);
+    }
+    Ok(answer.status)
+}
+
+/// The words `check`, `task` and `hint` of a node's shell; `args[0]` is the word.
+pub fn run_word(args: Vec<OsString>) -> ExitCode {
+    let mut args = args
+        .into_iter()
+        .map(|arg| arg.to_string_lossy().into_owned());
+    let word = args.next().unwrap_or_default();
+    let rest: Vec<String> = args.collect();
+    let json = word == "check" && matches!(rest.join("=").as_str(), "--format=json");
+    if rest.iter().any(|arg| arg == "--help" || arg == "-h") {
+        println!("{}", usage(&word));
+        return ExitCode::SUCCESS;
+    }
+    let fits = json || rest.is_empty() || (word == "hint" && rest.len() == 1);
+    if !fits || rest.iter().any(|arg| arg.starts_with('-') && !json) {
+        eprintln!("{}", usage(&word));
+        return ExitCode::from(status::USAGE);
+    }
+    let task = if word == "hint" {
+        rest.into_iter().next()
+    } else {
+        None
+    };
+    let request = Request {
+        word,
+        task,
+        json,
+        color: Paint::for_stdout().on,
+    };
+    match ask(&Path::new(LAB_DIR).join("lab.sock"), &request) {
+        Ok(status) => ExitCode::from(status),
+        Err(error) => {
+            eprintln!("kubedrill: the lab does not answer: {error}");
+            ExitCode::from(status::COULD_NOT_LOOK)
+        }
+    }
+}
+
+fn usage(word: &str) -> &'static str {
+    match word {
+        "check" => "usage: check [--format json]\n\nGrades the lab as it is now.",
+        "hint" => "usage: hint [TASK]\n\nTakes the next hint for a task, by its id or number.",
+        _ => "usage: task\n\nShows the tasks of this lab.",
+    }
+}

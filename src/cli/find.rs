@@ -1,0 +1,115 @@
+//! Finds labs by name or folder.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use crate::error::Error;
+
+/// The folders that may hold labs, nearest first: `./labs`, `$KUBEDRILL_LABS`, and
+/// `labs` beside or above the program.
+fn shelves() -> Vec<PathBuf> {
+    let mut shelves = vec![PathBuf::from("labs")];
+    shelves.extend(env::var_os("KUBEDRILL_LABS").map(PathBuf::from));
+    if let Ok(program) = env::current_exe() {
+        shelves.extend(
+            program
+                .ancestors()
+                .skip(1)
+                .take(4)
+                .map(|dir| dir.join("labs")),
+        );
+    }
+    shelves.retain(|shelf| shelf.is_dir());
+    shelves
+}
+
+/// Every lab of a folder, by name.
+pub fn labs_in(shelf: &Path) -> Vec<PathBuf> {
+    let mut labs: Vec<PathBuf> = fs::read_dir(shelf)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|dir| dir.join("lab.toml").is_file())
+        .collect();
+    labs.sort();
+    labs
+}
+
+/// All labs that can be named, the nearest of each name only.
+pub fn all() -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = Vec::new();
+    for shelf in shelves() {
+        for lab in labs_in(&shelf) {
+            if !found
+                .iter()
+                .any(|other| other.file_name() == lab.file_name())
+            {
+                found.push(lab);
+            }
+        }
+    }
+    found
+}
+
+/// The folder of the lab `wanted`, a name or a path.
+///
+/// # Errors
+/// There is no such lab.
+pub fn lab(wanted: &str) -> Result<PathBuf, Error> {
+    let path = Path::new(wanted);
+    let dir = if path.file_name().is_some_and(|name| name == "lab.toml") {
+        path.parent().unwrap_or(Path::new("."))
+    } else {
+        path
+    };
+    if dir.join("lab.toml").is_file() {
+        return fs::canonicalize(dir).map_err(|source| Error::Io {
+            what: "open",
+            path: dir.to_owned(),
+            source,
+        });
+    }
+    let labs = all();
+    if let Some(lab) = labs
+        .iter()
+        .find(|lab| lab.file_name() == Some(wanted.as_ref()))
+    {
+        return fs::canonicalize(lab).map_err(|source| Error::Io {
+            what: "open",
+            path: lab.clone(),
+            source,
+        });
+    }
+    let names: Vec<&str> = labs
+        .iter()
+        .filter_map(|lab| lab.file_name()?.to_str())
+        .collect();
+    let mut message = format!("there is no lab `{wanted}`");
+    match lab::diagnostic::nearest(wanted, &names) {
+        Some(near) => message += &format!("; did you mean `{near}`?"),
+        None if names.is_empty() => message += ", and no folder `labs` is near",
+        None => message += &format!("; there are {}", names.join(", ")),
+    }
+    Err(Error::Usage(message))
+}
+
+/// The labs that `wanted` names: a lab, or every lab of a folder.
+///
+/// # Errors
+/// It names none.
+pub fn labs(wanted: &str) -> Result<Vec<PathBuf>, Error> {
+    let path = Path::new(wanted);
+    if path.is_dir() && !path.join("lab.toml").is_file() {
+        let labs = labs_in(path);
+        if labs.is_empty() {
+            return Err(Error::Usage(format!(
+                "{wanted} holds no folder with a lab.toml"
+            )));
+        }
+        return Ok(labs);
+    }
+    Ok(vec![lab(wanted)?])
+}

@@ -1,0 +1,142 @@
+//! Tasks, hints and grades as people read them.
+
+use std::fmt::Write;
+
+use grade::{Outcome, Report, TaskReport, verdict::points};
+use lab::{Lab, model::Task};
+
+use crate::paint::Paint;
+
+/// The lab's introduction and its tasks.
+pub fn tasks(lab: &Lab, paint: Paint) -> String {
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
+        "{}  {}",
+        paint.bold(&lab.title),
+        paint.dim(&format!(
+            "{} points, about {} minutes",
+            lab.points(),
+            lab.minutes
+        ))
+    );
+    if !lab.intro.trim().is_empty() {
+        let _ = writeln!(text, "\n{}", lab.intro.trim());
+    }
+    for (number, task) in lab.tasks.iter().enumerate() {
+        let _ = writeln!(text, "\n{}", task_text(number + 1, task, paint));
+    }
+    let _ = writeln!(
+        text,
+        "\n{}",
+        paint.dim("`task` shows this again, `hint TASK` helps, `check` grades what is there now.")
+    );
+    text
+}
+
+fn task_text(number: usize, task: &Task, paint: Paint) -> String {
+    let noun = if task.points == 1 { "point" } else { "points" };
+    format!(
+        "{} {}\n{}",
+        paint.bold(&format!("{number}. {}", task.id)),
+        paint.dim(&format!("({} {noun}, on {})", task.points, task.node)),
+        task.text
+            .trim()
+            .lines()
+            .map(|line| format!("   {line}"))
+            .collect::<Vec<_>>()
+            .join("\n")
+    )
+}
+
+/// A grade.
+pub fn report(report: &Report, review: &str, paint: Paint) -> String {
+    let mut text = String::new();
+    for task in &report.tasks {
+        task_report(&mut text, task, paint);
+    }
+    let score = format!(
+        "{} of {} points",
+        points(report.earned_hundredths),
+        report.points
+    );
+    let _ = if report.solved() {
+        writeln!(text, "\n{}", paint.green(&format!("Solved: {score}")))
+    } else if report.unknown() {
+        writeln!(
+            text,
+            "\n{}",
+            paint.yellow(&format!(
+                "{score}; something could not be looked at, which counts neither way"
+            ))
+        )
+    } else {
+        writeln!(text, "\n{}", paint.bold(&format!("Not yet: {score}")))
+    };
+    if report.solved() && !review.trim().is_empty() {
+        let _ = writeln!(text, "\n{}", review.trim());
+    }
+    text
+}
+
+fn task_report(text: &mut String, task: &TaskReport, paint: Paint) {
+    let verdict = if task.solved() {
+        paint.green("passed")
+    } else if task.failed() {
+        paint.red("failed")
+    } else {
+        paint.yellow("could not look")
+    };
+    let mut score = format!("{}/{}", points(task.earned_hundredths), task.points);
+    if task.hint_cost_percent > 0 {
+        let _ = write!(score, ", hints cost {} %", task.hint_cost_percent);
+    }
+    let _ = writeln!(
+        text,
+        "{verdict}  {} {}",
+        paint.bold(&task.id),
+        paint.dim(&format!("({score})"))
+    );
+    for check in &task.checks {
+        match &check.outcome {
+            Outcome::Passed { found } => {
+                let _ = writeln!(text, "    ok    {}: {found}", check.name);
+            }
+            Outcome::Failed {
+                found,
+                expected,
+                place,
+            } => {
+                let _ = writeln!(text, "    {}  {}", paint.red("FAIL"), check.name);
+                let _ = writeln!(text, "          found:    {found}");
+                let _ = writeln!(text, "          expected: {expected}");
+                let _ = writeln!(text, "          where:    {place}");
+            }
+            Outcome::CouldNotLook { reason, place } => {
+                let _ = writeln!(
+                    text,
+                    "    {}    {}: could not look at {place}: {reason}",
+                    paint.yellow("??"),
+                    check.name
+                );
+            }
+        }
+    }
+}
+
+/// The next hint of a task, or that there is none. `taken` counts this one.
+pub fn hint(task: &Task, taken: usize) -> String {
+    let Some(hint) = taken.checked_sub(1).and_then(|at| task.hints.get(at)) else {
+        return format!("The task {} has no hints.\n", task.id);
+    };
+    let cost = match hint.cost {
+        0 => "free".to_owned(),
+        percent => format!("costs {percent} % of the task's points"),
+    };
+    format!(
+        "Hint {taken} of {} for {} ({cost}):\n\n  {}\n",
+        task.hints.len(),
+        task.id,
+        hint.text.trim()
+    )
+}

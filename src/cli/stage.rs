@@ -1,0 +1,312 @@
+//! Brings a lab up: nodes, cluster, setup, facts. And takes it down again.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::Ipv4Addr,
+    path::Path,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use grade::{Facts, Report, exam::Scene};
+use lab::{
+    Lab,
+    model::Setup,
+    provision,
+    session::{Engine, Lock, Record, Session},
+};
+use sandbox::{Exec, Fabric, FabricSpec};
+use time::OffsetDateTime;
+
+use crate::{args, error::Error};
+
+/// A lab that is up. Dropping it ends the nodes and leaves the files.
+pub struct Stage {
+    pub lab: Lab,
+    pub session: Session,
+    pub fabric: Fabric,
+    /// How long it took until every node was Ready.
+    pub ready_after: Duration,
+    facts: Facts,
+    scene: Scene,
+    _lock: Lock,
+}
+
+/// The sessions' home of this user.
+pub fn home() -> Result<std::path::PathBuf, Error> {
+    Ok(lab::session::home(nix::unistd::Uid::effective().is_root())?)
+}
+
+/// The binaries that take the place of ours.
+pub fn engine(args: &args::Engine) -> Result<Engine, Error> {
+    let mut engine = Engine::default();
+    for (name, path) in [
+        ("etcd", &args.etcd),
+        ("etcdctl", &args.etcdctl),
+        ("etcdutl", &args.etcdutl),
+        ("kubectl", &args.kubectl),
+    ] {
+        if let Some(path) = path {
+            let found = fs::canonicalize(path).map_err(|source| Error::Io {
+                what: "use",
+                path: path.clone(),
+                source,
+            })?;
+            engine.binaries.insert(name.to_owned(), found);
+        }
+    }
+    Ok(engine)
+}
+
+impl Stage {
+    /// Brings a lab up from nothing; an earlier run of the session is thrown away.
+    ///
+    /// # Errors
+    /// The host can't run labs, or a step of the preparation failed. Nothing runs then.
+    pub fn prepare(lab: Lab, session: Session, engine: Engine) -> Result<Self, Error> {
+        sandbox::preflight()?;
+        let begun = Instant::now();
+        let lock = session.lock()?;
+        clear(&session)?;
+        let mut record = Record {
+            lab_dir: lab.dir.clone(),
+            lab: lab.id.clone(),
+            title: lab.title.clone(),
+            seed: lab.seed,
+            started_at: jiff_now(),
+            engine,
+            ready: false,
+            hints: BTreeMap::new(),
+        };
+        session.create(&record)?;
+        let spec = provision::nodes(&lab, &session, &record.engine, OffsetDateTime::now_utc())?;
+        save(&session.grader_dir().join("fabric.json"), &spec)?;
+        let scene = scene(&spec);
+        let fabric = Fabric::start(&spec)?;
+        let nodes = spec.nodes.len().to_string();
+        let bootstrap = Exec {
+            env: vec![("NODES".into(), nodes)],
+            ..Exec::bash(provision::BOOTSTRAP)
+        };
+        finish(
+            &fabric,
+            &scene.control_plane,
+            "starting the cluster",
+            &bootstrap,
+        )?;
+        let ready_after = begun.elapsed();
+        for (number, setup) in lab.setup.iter().enumerate() {
+            set_up(&fabric, &lab, setup, number + 1)?;
+        }
+        let facts = grade::record_facts(&fabric, &session, &scene)?;
+        save(&session.grader_dir().join("facts.json"), &facts)?;
+        record.ready = true;
+        session.save(&record)?;
+        Ok(Self {
+            lab,
+            session,
+            fabric,
+            ready_after,
+            facts,
+            scene,
+            _lock: lock,
+        })
+    }
+
+    /// Boots the nodes of an interrupted run again, on the files that it left.
+    ///
+    /// # Errors
+    /// There is no such run, it never came to its start, or it can't be booted.
+    pub fn resume(session: Session) -> Result<Self, Error> {
+        sandbox::preflight()?;
+        let begun = Instant::now();
+        let record = session.load()?;
+        let lock = session.lock()?;
+        let lab = lab::load(&record.lab_dir, record.seed)?;
+        let spec: FabricSpec = load(&session.grader_dir().join("fabric.json"))?;
+        let facts: Facts = load(&session.grader_dir().join("facts.json"))?;
+        let scene = scene(&spec);
+        // A supervisor that was killed may have left a fabric that is about to end.
+        if let Some(leftover) = Fabric::attach(&session.fabric_dir())? {
+            leftover.stop()?;
+        }
+        let fabric = Fabric::start(&spec)?;
+        let ready_after = begun.elapsed();
+        Ok(Self {
+            lab,
+            session,
+            fabric,
+            ready_after,
+            facts,
+            scene,
+            _lock: lock,
+        })
+    }
+
+    /// Grades the lab as it is now.
+    ///
+    /// # Errors
+    /// The grader could not look at all.
+    pub fn check(&self) -> Result<Report, Error> {
+        let record = self.session.load()?;
+        let costs = self
+            .lab
+            .tasks
+            .iter()
+            .map(|task| {
+                let taken = record.hints.get(&task.id).copied().unwrap_or(0);
+                (
+                    task.id.clone(),
+                    task.hints.iter().take(taken).map(|hint| hint.cost).sum(),
+                )
+            })
+            .collect();
+        Ok(grade::grade(
+            &self.fabric,
+            &self.session,
+            &self.scene,
+            &self.facts,
+            &self.lab,
+            &costs,
+        )?)
+    }
+
+    /// The lab's values, for a script's environment.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        environment(&self.lab)
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if let Err(error) = self.fabric.stop() {
+            eprintln!("kubedrill: {error}");
+        }
+    }
+}
+
+/// Removes everything of a session. Its nodes must not run.
+///
+/// # Errors
+/// A file can't be removed.
+pub fn clear(session: &Session) -> Result<(), Error> {
+    if let Some(leftover) = Fabric::attach(&session.fabric_dir())? {
+        leftover.stop()?;
+    }
+    if session.fabric_dir().exists() {
+        sandbox::remove_session(&session.fabric_dir())?;
+    }
+    let dir = session.dir();
+    for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+        // The lock is held by whoever clears, and goes with the folder at the end.
+        if entry.file_name() == "lock" {
+            continue;
+        }
+        let path = entry.path();
+        let removed = if path.is_dir() {
+            fs::remove_dir_all(&path)
+        } else {
+            fs::remove_file(&path)
+        };
+        removed.map_err(|source| Error::Io {
+            what: "remove",
+            path,
+            source,
+        })?;
+    }
+    Ok(())
+}
+
+fn environment(lab: &Lab) -> Vec<(String, String)> {
+    lab.vars
+        .iter()
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+fn scene(spec: &FabricSpec) -> Scene {
+    let addresses: BTreeMap<String, Ipv4Addr> = spec
+        .nodes
+        .iter()
+        .map(|node| (node.name.clone(), node.address))
+        .collect();
+    let control_plane = spec
+        .nodes
+        .first()
+        .map(|node| node.name.clone())
+        .unwrap_or_default();
+    Scene {
+        addresses,
+        control_plane,
+    }
+}
+
+fn set_up(fabric: &Fabric, lab: &Lab, setup: &Setup, number: usize) -> Result<(), Error> {
+    let step = format!("step {number} of the lab's setup");
+    let exec = Exec {
+        env: environment(lab),
+        ..Exec::bash(&setup.run)
+    };
+    finish(fabric, &setup.node, &step, &exec)?;
+    if let Some(until) = &setup.until {
+        let wait = Exec::new([
+            "kubectl",
+            "wait",
+            "--timeout=60s",
+            &format!("--namespace={}", until.namespace),
+            &format!("--for=condition={}", until.condition),
+            &until.object,
+        ]);
+        let step = format!("waiting for {} after {step}", until.object);
+        finish(fabric, &setup.node, &step, &wait)?;
+    }
+    Ok(())
+}
+
+/// Runs a command of the preparation to its end.
+fn finish(fabric: &Fabric, node: &str, step: &str, exec: &Exec) -> Result<(), Error> {
+    let output = fabric
+        .command(node, exec)?
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|source| Error::Io {
+            what: "run a command in",
+            path: node.into(),
+            source,
+        })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let mut words = String::from_utf8_lossy(&output.stdout).into_owned();
+    words += &String::from_utf8_lossy(&output.stderr);
+    Err(Error::Setup {
+        step: step.to_owned(),
+        node: node.to_owned(),
+        status: output.status.to_string(),
+        output: words.trim().to_owned(),
+    })
+}
+
+fn jiff_now() -> String {
+    jiff::Timestamp::now().to_string()
+}
+
+fn save<T: serde::Serialize>(path: &Path, value: &T) -> Result<(), Error> {
+    let text = serde_json::to_vec(value).map_err(|error| Error::Failed(error.to_string()))?;
+    fs::write(path, text).map_err(|source| Error::Io {
+        what: "write",
+        path: path.into(),
+        source,
+    })
+}
+
+fn load<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Error> {
+    let text = fs::read(path).map_err(|source| Error::Io {
+        what: "read",
+        path: path.into(),
+        source,
+    })?;
+    serde_json::from_slice(&text)
+        .map_err(|error| Error::Failed(format!("{} is damaged: {error}", path.display())))
+}

@@ -1,0 +1,75 @@
+//! `bench`: how long a learner waits, on this machine.
+
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use lab::session::Session;
+
+use crate::{
+    args::{Bench, Engine},
+    error::{Error, status},
+    find,
+    stage::{self, Stage},
+};
+
+pub fn run(args: &Bench) -> Result<u8, Error> {
+    let dir = find::lab(&args.lab)?;
+    let mut ready = Vec::new();
+    let mut whole = Vec::new();
+    let mut check = Vec::new();
+    for _ in 0..args.runs.max(1) {
+        let home = tempfile::Builder::new()
+            .prefix("kubedrill-")
+            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .tempdir()
+            .map_err(|source| Error::Io {
+                what: "make",
+                path: "a folder".into(),
+                source,
+            })?;
+        measure(&dir, home.path(), &mut ready, &mut whole, &mut check)?;
+    }
+    println!(
+        "{:<36}  {:>9}  {:>9}  {:>9}",
+        "WORK", "MEDIAN", "MIN", "MAX"
+    );
+    row("start until every node is Ready", &mut ready);
+    row("start until the shell opens", &mut whole);
+    row("check", &mut check);
+    Ok(status::DONE)
+}
+
+fn measure(
+    dir: &Path,
+    home: &Path,
+    ready: &mut Vec<Duration>,
+    whole: &mut Vec<Duration>,
+    check: &mut Vec<Duration>,
+) -> Result<(), Error> {
+    let session = Session::at(home, "bench");
+    let begun = Instant::now();
+    let lab = lab::load(dir, 1)?;
+    let stage = Stage::prepare(lab, session.clone(), stage::engine(&Engine::default())?)?;
+    whole.push(begun.elapsed());
+    ready.push(stage.ready_after);
+    let begun = Instant::now();
+    stage.check()?;
+    check.push(begun.elapsed());
+    stage.fabric.stop()?;
+    drop(stage);
+    stage::clear(&session)
+}
+
+fn row(work: &str, times: &mut [Duration]) {
+    times.sort();
+    let ms = |at: usize| format!("{:.0} ms", times[at].as_secs_f64() * 1000.0);
+    let last = times.len() - 1;
+    println!(
+        "{work:<36}  {:>9}  {:>9}  {:>9}",
+        ms(last / 2),
+        ms(0),
+        ms(last)
+    );
+}

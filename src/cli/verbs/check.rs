@@ -1,0 +1,46 @@
+//! `check`, `task`, `hint`, `reset`: asks the kubedrill that runs the lab.
+
+use crate::{
+    args::{Check, Format},
+    client,
+    error::Error,
+    paint::Paint,
+    serve::Request,
+};
+
+pub fn run(args: &Check) -> Result<u8, Error> {
+    word(
+        "check",
+        args.lab.as_deref(),
+        None,
+        args.format == Format::Json,
+    )
+}
+
+/// Asks a running lab for a word.
+pub fn word(
+    word: &str,
+    wanted: Option<&str>,
+    task: Option<String>,
+    json: bool,
+) -> Result<u8, Error> {
+    let session = super::session(wanted, lab::session::Session::is_running, "runs")?;
+    if !session.is_running() {
+        return Err(Error::Usage(format!(
+            "the lab `{0}` does not run; `kubedrill start {0}` goes on with it",
+            session.name
+        )));
+    }
+    let color = Paint::for_stdout().on;
+    let request = Request {
+        word: word.to_owned(),
+        task,
+        json,
+        color,
+    };
+    client::ask(&session.socket(), &request).map_err(|source| Error::Io {
+        what: "ask the kubedrill behind",
+        path: session.socket(),
+        source,
+    })
+}

@@ -1,0 +1,69 @@
+//! One file a verb.
+
+mod bench;
+mod check;
+mod doctor;
+mod list;
+mod play;
+mod scenario;
+mod start;
+mod stop;
+mod verify;
+
+use lab::session::Session;
+
+use crate::{args::Verb, error::Error, stage};
+
+/// Runs a verb and says with which status to end.
+///
+/// # Errors
+/// It came to no result.
+pub fn run(verb: Verb) -> Result<u8, Error> {
+    match verb {
+        Verb::Start(args) => start::run(args),
+        Verb::Task(args) => check::word("task", args.lab.as_deref(), None, false),
+        Verb::Check(args) => check::run(&args),
+        Verb::Hint(args) => check::word("hint", args.lab.as_deref(), args.task, false),
+        Verb::Reset(args) => check::word("reset", args.lab.as_deref(), None, false),
+        Verb::Stop(args) => stop::run(&args),
+        Verb::List(args) => list::run(&args),
+        Verb::Play(args) => play::run(&args),
+        Verb::Verify(args) => verify::run(&args),
+        Verb::Doctor => doctor::run(),
+        Verb::Bench(args) => bench::run(&args),
+    }
+}
+
+/// The session that a person means: the one that is named, or the only one that
+/// `fits`, which the message calls `what`.
+fn session(
+    wanted: Option<&str>,
+    fits: impl Fn(&Session) -> bool,
+    what: &str,
+) -> Result<Session, Error> {
+    let home = stage::home()?;
+    if let Some(name) = wanted {
+        let name = name
+            .trim_end_matches('/')
+            .rsplit('/')
+            .next()
+            .unwrap_or(name);
+        let session = Session::at(&home, name);
+        session.load()?;
+        return Ok(session);
+    }
+    let mut found: Vec<Session> = Session::all(&home)?.into_iter().filter(fits).collect();
+    match found.len() {
+        1 => Ok(found.remove(0)),
+        0 => Err(Error::Usage(format!(
+            "no lab {what}; `kubedrill list` shows the labs"
+        ))),
+        _ => {
+            let names: Vec<_> = found.iter().map(|one| one.name.as_str()).collect();
+            Err(Error::Usage(format!(
+                "several labs {what}; name one of {}",
+                names.join(", ")
+            )))
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! `play`: an accepted solution, step by step before one's eyes, then the grade.
+
+use std::{
+    io::{self, Read, Write},
+    process::{ChildStdin, ChildStdout, Stdio},
+    time::Duration,
+};
+
+use lab::session::{Session, random_seed};
+use sandbox::Exec;
+
+use crate::{
+    args::Play,
+    error::Error,
+    find,
+    paint::Paint,
+    render,
+    serve::grade_status,
+    stage::{self, Stage},
+};
+
+/// Ends the output of a step; no command prints it.
+const MARK: u8 = 0x1e;
+
+pub fn run(args: &Play) -> Result<u8, Error> {
+    let dir = find::lab(&args.lab)?;
+    let seed = match args.seed {
+        Some(seed) => seed,
+        None => random_seed().map_err(|error| Error::Failed(error.to_string()))?,
+    };
+    let lab = lab::load(&dir, seed)?;
+    let Some(solution) = args
+        .solution
+        .checked_sub(1)
+        .and_then(|at| lab.solutions.get(at))
+    else {
+        let message = format!("the lab has the solutions 1 to {}", lab.solutions.len());
+        return Err(Error::Usage(message));
+    };
+    let (title, steps) = (solution.title.clone(), steps(&solution.text));
+    let session = Session::at(&stage::home()?, &format!("play-{}", lab.id));
+    let stage = Stage::prepare(lab, session.clone(), stage::engine(&args.engine)?)?;
+    let paint = Paint::for_stdout();
+    println!("{}", render::tasks(&stage.lab, paint));
+    println!(
+        "{}\n",
+        paint.bold(&format!("Solution {}: {title}", args.solution))
+    );
+    perform(&stage, &steps, args.fast || !paint.on, paint).map_err(|source| Error::Io {
+        what: "play on",
+        path: stage.lab.home_node().into(),
+        source,
+    })?;
+    let report = stage.check()?;
+    print!("{}", render::report(&report, &stage.lab.review, paint));
+    stage.fabric.stop()?;
+    drop(stage);
+    super::stop::remove(&session)?;
+    Ok(grade_status(&report))
+}
+
+/// A step: what is said about it, and what is typed.
+#[derive(Debug, PartialEq, Eq)]
+struct Step {
+    words: Vec<String>,
+    commands: Vec<String>,
+}
+
+/// Splits a script into commands. A line that ends with a backslash goes on; comments
+/// are words about what follows; a compound command is one command with its lines.
+fn steps(script: &str) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    let mut open = false;
+    for line in script.lines() {
+        let trimmed = line.trim();
+        if !open && trimmed.is_empty() {
+            continue;
+        }
+        if !open && trimmed.starts_with('#') {
+            let words = trimmed.trim_start_matches('#').trim().to_owned();
+            match steps.last_mut() {
+                Some(step) if step.commands.is_empty() => step.words.push(words),
+                _ => steps.push(Step {
+                    words: vec![words],
+                    commands: Vec::new(),
+                }),
+            }
+            continue;
+        }
+        if steps.is_empty() {
+            steps.push(Step {
+                words: Vec::new(),
+                commands: Vec::new(),
+            });
+        }
+        if let Some(step) = steps.last_mut() {
+            match step.commands.last_mut() {
+                Some(command) if open => {
+                    command.push('\n');
+                    command.push_str(line);
+                }
+                _ => step.commands.push(line.to_owned()),
+            }
+            let command = step.commands.last().map_or("", String::as_str);
+            open = line.ends_with('\\') || is_open(command);
+        }
+    }
+    steps
+}
+
+/// Whether a loop of the command has no end yet.
+fn is_open(command: &str) -> bool {
+    let count = |word: &str| {
+        command
+            .split(|c: char| c.is_whitespace() || c == ';')
+            .filter(|part| *part == word)
+            .count()
+    };
+    count("do") > count("done")
+}
+
+fn perform(stage: &Stage, steps: &[Step], fast: bool, paint: Paint) -> io::Result<()> {
+    let home = stage.lab.home_node();
+    let exec = Exec {
+        env: stage.environment(),
+        ..Exec::new(["bash", "-s"])
+    };
+    let mut shell = stage
+        .fabric
+        .command(home, &exec)
+        .map_err(io::Error::other)?
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let (Some(mut input), Some(mut output)) = (shell.stdin.take(), shell.stdout.take()) else {
+        return Err(io::Error::other("the shell has no pipes"));
+    };
+    input.write_all(b"exec 2>&1\n")?;
+    let mut screen = io::stdout();
+    for step in steps {
+        for words in &step.words {
+            writeln!(screen, "{}", paint.dim(&format!("# {words}")))?;
+        }
+        for command in &step.commands {
+            type_out(&mut screen, &format!("root@{home}:~# "), command, fast)?;
+            run_step(&mut input, &mut output, command, &mut screen)?;
+        }
+        writeln!(screen)?;
+    }
+    drop(input);
+    shell.wait()?;
+    Ok(())
+}
+
+fn type_out(screen: &mut impl Write, prompt: &str, command: &str, fast: bool) -> io::Result<()> {
+    write!(screen, "{prompt}")?;
+    if fast {
+        return writeln!(screen, "{command}");
+    }
+    for letter in command.chars() {
+        write!(screen, "{letter}")?;
+        screen.flush()?;
+        std::thread::sleep(Duration::from_millis(12));
+    }
+    std::thread::sleep(Duration::from_millis(250));
+    writeln!(screen)
+}
+
+/// Runs one command in the shell and copies what it prints until the mark.
+fn run_step(
+    input: &mut ChildStdin,
+    output: &mut ChildStdout,
+    command: &str,
+    screen: &mut impl Write,
+) -> io::Result<()> {
+    // The command must not eat the shell's own input.
+    writeln!(input, "{{ {command}\n}} </dev/null; printf '\\036'")?;
+    let mut buffer = [0; 4096];
+    loop {
+        let count = output.read(&mut buffer)?;
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let text = &buffer[..count];
+        if let Some(end) = text.iter().position(|byte| *byte == MARK) {
+            screen.write_all(&text[..end])?;
+            return screen.flush();
+        }
+        screen.write_all(text)?;
+        screen.flush()?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_are_split_into_what_a_person_would_type() {
+        let script = "# First.\none\ntwo \\\n  more\n\n# Then.\n# Really.\n\
+                      for a in b; do\n  c\ndone\nfor a in b; do c; done\n";
+        let step = |words: &[&str], commands: &[&str]| Step {
+            words: words.iter().map(|word| (*word).to_owned()).collect(),
+            commands: commands
+                .iter()
+                .map(|command| (*command).to_owned())
+                .collect(),
+        };
+        assert_eq!(
+            steps(script),
+            [
+                step(&["First."], &["one", "two \\\n  more"]),
+                step(
+                    &["Then.", "Really."],
+                    &["for a in b; do\n  c\ndone", "for a in b; do c; done"]
+                ),
+            ]
+        );
+    }
+}

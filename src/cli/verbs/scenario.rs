@@ -1,0 +1,105 @@
+//! One run of a lab in a process and a home of its own: `verify` and `bench` are made
+//! of these.
+
+use std::{
+    fs::File,
+    io::{self, Read, Seek, Write},
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use grade::Report;
+
+use crate::{
+    args::Engine,
+    error::{Error, status},
+};
+
+/// What a run came to.
+#[derive(Debug)]
+pub struct Run {
+    pub report: Report,
+    /// Everything that was printed on the way.
+    pub transcript: String,
+    pub took: Duration,
+}
+
+/// Starts the lab in `dir`, runs `script` on its first node, and grades it. Nothing of
+/// the run is left afterwards.
+///
+/// # Errors
+/// There is no grade.
+pub fn run(dir: &Path, seed: u64, script: &str, engine: &Engine) -> Result<Run, Error> {
+    let io = |what: &'static str| {
+        move |source: io::Error| Error::Io {
+            what,
+            path: "a run of the lab".into(),
+            source,
+        }
+    };
+    let begun = Instant::now();
+    let home = tempfile::Builder::new()
+        .prefix("kubedrill-")
+        // The lab's users are others to the host, and must get through.
+        .permissions(std::fs::Permissions::from_mode(0o755))
+        .tempdir()
+        .map_err(io("make a folder for"))?;
+    let mut input = tempfile::tempfile().map_err(io("write the script of"))?;
+    input
+        .write_all(script.as_bytes())
+        .map_err(io("write the script of"))?;
+    input.rewind().map_err(io("write the script of"))?;
+    let mut talk = tempfile::tempfile().map_err(io("keep the words of"))?;
+    let stderr: File = talk.try_clone().map_err(io("keep the words of"))?;
+    let mut command = Command::new(std::env::current_exe().map_err(io("start"))?);
+    command
+        .arg("start")
+        .arg(dir)
+        .args([
+            "--again",
+            "--discard",
+            "--format",
+            "json",
+            "--seed",
+            &seed.to_string(),
+        ])
+        .env("KUBEDRILL_HOME", home.path())
+        .stdin(input)
+        .stdout(Stdio::piped())
+        .stderr(stderr);
+    for (flag, path) in [
+        ("--etcd", &engine.etcd),
+        ("--etcdctl", &engine.etcdctl),
+        ("--etcdutl", &engine.etcdutl),
+        ("--kubectl", &engine.kubectl),
+    ] {
+        if let Some(path) = path {
+            command.arg(flag).arg(path);
+        }
+    }
+    let output = command.output().map_err(io("start"))?;
+    let mut transcript = String::new();
+    talk.rewind().map_err(io("read the words of"))?;
+    let mut bytes = Vec::new();
+    talk.read_to_end(&mut bytes)
+        .map_err(io("read the words of"))?;
+    transcript.push_str(&String::from_utf8_lossy(&bytes));
+    let graded = output
+        .status
+        .code()
+        .is_some_and(|code| code <= i32::from(status::COULD_NOT_LOOK));
+    match serde_json::from_slice(&output.stdout) {
+        Ok(report) if graded => Ok(Run {
+            report,
+            transcript,
+            took: begun.elapsed(),
+        }),
+        _ => Err(Error::Failed(format!(
+            "a run of the lab ended with {} and no grade\n{}",
+            output.status,
+            transcript.trim()
+        ))),
+    }
+}

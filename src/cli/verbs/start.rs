@@ -1,0 +1,213 @@
+//! `start`: the lab comes up, the learner works, the lab is graded.
+
+use std::{
+    io::{self, BufRead, IsTerminal, Write},
+    process::{Child, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use lab::session::{Session, random_seed};
+use sandbox::Exec;
+
+use crate::{
+    args::{Format, Start},
+    error::{Error, status},
+    find,
+    paint::Paint,
+    render,
+    serve::{self, Wishes, grade_status},
+    stage::{self, Stage},
+};
+
+pub fn run(args: Start) -> Result<u8, Error> {
+    let dir = find::lab(&args.lab)?;
+    let home = stage::home()?;
+    let name = dir
+        .file_name()
+        .and_then(|name| name.to_str())
+        .unwrap_or(&args.lab)
+        .to_owned();
+    let session = Session::at(&home, &name);
+    let interactive = io::stdin().is_terminal();
+    let mut stage = if wants_resume(&args, &session, interactive)? {
+        Stage::resume(session.clone())?
+    } else {
+        let seed = match args.seed {
+            Some(seed) => seed,
+            None => random_seed().map_err(|error| Error::Failed(error.to_string()))?,
+        };
+        let lab = lab::load(&dir, seed)?;
+        Stage::prepare(lab, session.clone(), stage::engine(&args.engine)?)?
+    };
+    if !interactive {
+        return batch(&stage, &args);
+    }
+    loop {
+        greet(&stage);
+        let wishes = Wishes::default();
+        attend(&stage, &wishes)?;
+        if wishes.stop.load(Ordering::SeqCst) {
+            drop(stage);
+            return super::stop::remove(&session);
+        }
+        if !wishes.reset.load(Ordering::SeqCst) {
+            break;
+        }
+        let record = session.load()?;
+        let lab = lab::load(&record.lab_dir, record.seed)?;
+        drop(stage);
+        stage = Stage::prepare(lab, session.clone(), record.engine)?;
+    }
+    farewell(&stage)
+}
+
+/// Whether an earlier run shall go on. A person is asked when the flags do not say.
+fn wants_resume(args: &Start, session: &Session, interactive: bool) -> Result<bool, Error> {
+    if session.is_running() {
+        return Err(lab::session::Error::Busy(session.name.clone()).into());
+    }
+    if args.resume {
+        let record = session.load()?;
+        if !record.ready {
+            let message = "the earlier run never came to its start; use --again";
+            return Err(Error::Usage(message.into()));
+        }
+        return Ok(true);
+    }
+    if args.again || !interactive || !session.load().is_ok_and(|record| record.ready) {
+        return Ok(false);
+    }
+    let record = session.load()?;
+    eprint!(
+        "`{}` was started at {} and interrupted. Go on with it, or begin again? [G/b] ",
+        session.name, record.started_at
+    );
+    let _ = io::stderr().flush();
+    let mut line = String::new();
+    let read = io::stdin().lock().read_line(&mut line);
+    if !matches!(read, Ok(count) if count > 0) {
+        return Err(Error::Usage("no answer; use --resume or --again".into()));
+    }
+    Ok(!line.trim().to_ascii_lowercase().starts_with('b'))
+}
+
+fn greet(stage: &Stage) {
+    let paint = Paint::for_stdout();
+    println!("{}", render::tasks(&stage.lab, paint));
+    eprintln!(
+        "Ready after {:.2} s. You are root on {}; `exit` leaves and grades. Seed {}.\n",
+        stage.ready_after.as_secs_f64(),
+        stage.lab.home_node(),
+        stage.lab.seed
+    );
+}
+
+/// Runs the learner's shell, and answers its words meanwhile.
+fn attend(stage: &Stage, wishes: &Wishes) -> Result<(), Error> {
+    let mut shell = stage.fabric.shell(stage.lab.home_node())?;
+    serving(stage, wishes, || {
+        let mut child = shell.spawn().map_err(|source| Error::Io {
+            what: "open a shell on",
+            path: stage.lab.home_node().into(),
+            source,
+        })?;
+        wait(&mut child, wishes)
+    })
+}
+
+/// Does `work` while another thread answers `check`, `task` and `hint`.
+fn serving<T>(
+    stage: &Stage,
+    wishes: &Wishes,
+    work: impl FnOnce() -> Result<T, Error>,
+) -> Result<T, Error> {
+    let listener = serve::listen(&stage.session.socket())?;
+    let done = AtomicBool::new(false);
+    // The nodes die with the thread that made them, so the work stays on this one.
+    std::thread::scope(|scope| {
+        scope.spawn(|| serve::serve(&listener, stage, wishes, &done));
+        let result = work();
+        done.store(true, Ordering::SeqCst);
+        result
+    })
+}
+
+/// Waits for the shell's end, or ends it when another terminal wants the lab.
+fn wait(child: &mut Child, wishes: &Wishes) -> Result<(), Error> {
+    let trouble = |source| Error::Io {
+        what: "wait for",
+        path: "the shell".into(),
+        source,
+    };
+    loop {
+        if child.try_wait().map_err(trouble)?.is_some() {
+            return Ok(());
+        }
+        if wishes.any() {
+            let pid = nix::unistd::Pid::from_raw(child.id() as i32);
+            // SIGTERM, so that the terminal is put back as it was.
+            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+            child.wait().map_err(trouble)?;
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn farewell(stage: &Stage) -> Result<u8, Error> {
+    let report = stage.check()?;
+    print!(
+        "{}",
+        render::report(&report, &stage.lab.review, Paint::for_stdout())
+    );
+    eprintln!(
+        "\nThe nodes are switched off. `kubedrill start {0}` goes on where you left, \
+         `kubedrill stop {0}` removes the lab.",
+        stage.session.name
+    );
+    Ok(grade_status(&report))
+}
+
+/// No terminal: commands come on standard input, the grade comes at their end.
+fn batch(stage: &Stage, args: &Start) -> Result<u8, Error> {
+    eprintln!("Ready after {:.2} s.", stage.ready_after.as_secs_f64());
+    let exec = Exec {
+        env: stage.environment(),
+        ..Exec::new(["bash", "-s"])
+    };
+    let mut command = stage.fabric.command(stage.lab.home_node(), &exec)?;
+    command.stdin(Stdio::inherit());
+    if args.format == Format::Json {
+        // Standard output is for the grade.
+        command.stdout(io::stderr());
+    }
+    let ended = serving(stage, &Wishes::default(), || {
+        command.status().map_err(|source| Error::Io {
+            what: "run the commands on",
+            path: stage.lab.home_node().into(),
+            source,
+        })
+    })?;
+    if !ended.success() {
+        eprintln!("The commands ended with {ended}.");
+    }
+    let report = stage.check()?;
+    let text = match args.format {
+        Format::Json => serve::json(&report)?,
+        Format::Text => render::report(&report, &stage.lab.review, Paint::for_stdout()),
+    };
+    io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|source| Error::Io {
+            what: "write to",
+            path: "standard output".into(),
+            source,
+        })?;
+    if args.discard {
+        stage.fabric.stop()?;
+        stage::clear(&stage.session)?;
+    }
+    debug_assert!(grade_status(&report) <= status::COULD_NOT_LOOK);
+    Ok(grade_status(&report))
+}

@@ -1,0 +1,81 @@
+//! `stop`: ends a lab and removes everything of it.
+
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+
+use lab::session::Session;
+
+use crate::{
+    args::Which,
+    client,
+    error::{Error, status},
+    serve::Request,
+    stage,
+};
+
+/// How long the kubedrill that runs the lab may take to let go of it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub fn run(args: &Which) -> Result<u8, Error> {
+    let session = match &args.lab {
+        // A damaged session must be removable too, so its record is not read.
+        Some(name) => {
+            let name = name
+                .trim_end_matches('/')
+                .rsplit('/')
+                .next()
+                .unwrap_or(name);
+            let session = Session::at(&stage::home()?, name);
+            if !session.dir().exists() {
+                return Err(lab::session::Error::Missing(name.to_owned()).into());
+            }
+            session
+        }
+        None => super::session(None, |_| true, "was started")?,
+    };
+    if session.is_running() {
+        let word = "stop".to_owned();
+        let request = Request {
+            word,
+            task: None,
+            json: false,
+            color: false,
+        };
+        client::ask(&session.socket(), &request).map_err(|source| Error::Io {
+            what: "ask the kubedrill behind",
+            path: session.socket(),
+            source,
+        })?;
+        let begun = Instant::now();
+        while session.is_running() {
+            if begun.elapsed() > PATIENCE {
+                let message = format!("the kubedrill that runs `{}` does not end", session.name);
+                return Err(Error::Failed(message));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+    if session.dir().exists() {
+        return remove(&session);
+    }
+    Ok(status::DONE)
+}
+
+/// Removes a session that does not run.
+///
+/// # Errors
+/// Something of it can't be removed.
+pub fn remove(session: &Session) -> Result<u8, Error> {
+    let lock = session.lock()?;
+    stage::clear(session)?;
+    drop(lock);
+    fs::remove_dir_all(session.dir()).map_err(|source| Error::Io {
+        what: "remove",
+        path: session.dir().to_owned(),
+        source,
+    })?;
+    eprintln!("The lab `{}` is gone.", session.name);
+    Ok(status::DONE)
+}

@@ -1,0 +1,88 @@
+//! What the process that looks is told, and what it answers.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    io::{self, Read},
+    net::Ipv4Addr,
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use lab::model::Check;
+use sandbox::Fabric;
+use serde::{Deserialize, Serialize};
+
+use crate::{exam, verdict::Outcome};
+
+/// What was true when the learner was let in.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Facts {
+    pub etcd_cluster_id: u64,
+    /// By node.
+    pub etcd_member_ids: BTreeMap<String, u64>,
+    pub revision: i64,
+    /// UID of the namespace kube-system: the one name of a cluster that nobody chose.
+    pub kube_system_uid: String,
+}
+
+/// Work for the process that looks.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Assignment {
+    /// The fabric's folder.
+    pub fabric_dir: PathBuf,
+    /// Where the grader's certificates are.
+    pub grader_dir: PathBuf,
+    pub addresses: BTreeMap<String, Ipv4Addr>,
+    /// The node that runs the first control plane.
+    pub control_plane: String,
+    /// Absent while they are being recorded.
+    pub facts: Option<Facts>,
+    pub checks: Vec<Check>,
+}
+
+/// What it answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Answer {
+    Facts(Facts),
+    /// One for each check, in order.
+    Outcomes(Vec<Outcome>),
+    /// The grader's own trouble with everything at once.
+    Trouble(String),
+}
+
+/// The internal applet that looks: an [`Assignment`] comes on standard input, an
+/// [`Answer`] goes to standard output, both as JSON.
+pub fn inside(_: Vec<OsString>) -> ExitCode {
+    let answer = match read_assignment() {
+        Ok(assignment) => look(&assignment),
+        Err(error) => Answer::Trouble(format!("the grader got no assignment: {error}")),
+    };
+    match serde_json::to_writer(io::stdout().lock(), &answer) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn read_assignment() -> Result<Assignment, String> {
+    let mut text = String::new();
+    io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|error| error.to_string())?;
+    serde_json::from_str(&text).map_err(|error| error.to_string())
+}
+
+fn look(assignment: &Assignment) -> Answer {
+    let fabric = match Fabric::attach(&assignment.fabric_dir) {
+        Ok(Some(fabric)) => fabric,
+        Ok(None) => return Answer::Trouble("the lab is not running".into()),
+        Err(error) => return Answer::Trouble(error.to_string()),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(exam::look(assignment, &fabric)),
+        Err(error) => Answer::Trouble(error.to_string()),
+    }
+}

@@ -1,0 +1,216 @@
+//! Sends a process to look, and makes a report of what it answers.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+    net::Ipv4Addr,
+    process::{Command, Stdio},
+};
+
+use lab::{
+    Lab,
+    model::{Check, Probe},
+    session::Session,
+};
+use sandbox::Fabric;
+
+use crate::{
+    assignment::{Answer, Assignment, Facts},
+    live::{Api, Etcd, Found},
+    node::Node,
+    probes,
+    verdict::{CheckReport, Outcome, Report, TaskReport},
+};
+
+/// The first word that makes kubedrill the process that looks.
+pub const APPLET: &str = "grade-inside";
+
+/// Why there is no report at all.
+#[derive(Debug, thiserror::Error)]
+pub enum GradeError {
+    #[error("could not look into the lab: {0}")]
+    Sandbox(#[from] sandbox::Error),
+    #[error("could not send a process to look: {0}")]
+    Process(#[from] io::Error),
+    #[error("could not look: {0}")]
+    Trouble(String),
+}
+
+/// What the grader knows of a lab's machines.
+#[derive(Debug, Clone)]
+pub struct Scene {
+    pub addresses: BTreeMap<String, Ipv4Addr>,
+    pub control_plane: String,
+}
+
+/// Records what is true now, before the learner is let in.
+///
+/// # Errors
+/// etcd or the API can't be asked.
+pub fn record_facts(
+    fabric: &Fabric,
+    session: &Session,
+    scene: &Scene,
+) -> Result<Facts, GradeError> {
+    match send(fabric, session, scene, None, Vec::new())? {
+        Answer::Facts(facts) => Ok(facts),
+        Answer::Trouble(reason) => Err(GradeError::Trouble(reason)),
+        Answer::Outcomes(_) => Err(GradeError::Trouble("outcomes came instead of facts".into())),
+    }
+}
+
+/// Grades the lab as it is now. `hint_cost_percent` is what each task's hints cost.
+///
+/// # Errors
+/// No process could be sent to look. Checks that could not look are in the report.
+pub fn grade(
+    fabric: &Fabric,
+    session: &Session,
+    scene: &Scene,
+    facts: &Facts,
+    lab: &Lab,
+    hint_cost_percent: &BTreeMap<String, u32>,
+) -> Result<Report, GradeError> {
+    let checks: Vec<Check> = lab
+        .tasks
+        .iter()
+        .flat_map(|task| task.checks.clone())
+        .collect();
+    let mut outcomes = match send(fabric, session, scene, Some(facts.clone()), checks)? {
+        Answer::Outcomes(outcomes) => outcomes.into_iter(),
+        Answer::Trouble(reason) => return Err(GradeError::Trouble(reason)),
+        Answer::Facts(_) => return Err(GradeError::Trouble("facts came instead".into())),
+    };
+    let missing = || Outcome::could_not_look("the grader", "it gave no answer for this check");
+    let tasks: Vec<TaskReport> = lab
+        .tasks
+        .iter()
+        .map(|task| {
+            let checks = task
+                .checks
+                .iter()
+                .map(|check| CheckReport {
+                    name: check.name.clone(),
+                    outcome: outcomes.next().unwrap_or_else(missing),
+                })
+                .collect();
+            let hints = hint_cost_percent.get(&task.id).copied().unwrap_or(0);
+            TaskReport::new(&task.id, task.points, hints, checks)
+        })
+        .collect();
+    Ok(Report {
+        lab: lab.id.clone(),
+        title: lab.title.clone(),
+        seed: lab.seed,
+        points: lab.points(),
+        earned_hundredths: tasks.iter().map(|task| task.earned_hundredths).sum(),
+        tasks,
+    })
+}
+
+fn send(
+    fabric: &Fabric,
+    session: &Session,
+    scene: &Scene,
+    facts: Option<Facts>,
+    checks: Vec<Check>,
+) -> Result<Answer, GradeError> {
+    let assignment = Assignment {
+        fabric_dir: session.fabric_dir(),
+        grader_dir: session.grader_dir(),
+        addresses: scene.addresses.clone(),
+        control_plane: scene.control_plane.clone(),
+        facts,
+        checks,
+    };
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg(APPLET);
+    let mut child = fabric
+        .enter_network(&command)?
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let text = serde_json::to_vec(&assignment).map_err(io::Error::other)?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A process that died early closes the pipe; its words come below.
+        let _ = stdin.write_all(&text);
+    }
+    let output = child.wait_with_output()?;
+    serde_json::from_slice(&output.stdout).map_err(|_| {
+        let words = String::from_utf8_lossy(&output.stderr);
+        GradeError::Trouble(format!(
+            "the grader ended with {}: {}",
+            output.status,
+            words.trim()
+        ))
+    })
+}
+
+/// What the process that was sent does.
+pub(crate) async fn look(assignment: &Assignment, fabric: &Fabric) -> Answer {
+    let control_plane = assignment.addresses.get(&assignment.control_plane).copied();
+    let control_plane = control_plane.unwrap_or(Ipv4Addr::LOCALHOST);
+    let clients = Etcd::new(&assignment.grader_dir)
+        .and_then(|etcd| Ok((etcd, Api::new(&assignment.grader_dir, control_plane)?)));
+    let (etcd, api) = match clients {
+        Ok(clients) => clients,
+        Err(reason) => return Answer::Trouble(reason),
+    };
+    let Some(facts) = &assignment.facts else {
+        return match facts_now(assignment, &etcd, &api).await {
+            Ok(facts) => Answer::Facts(facts),
+            Err(reason) => Answer::Trouble(reason),
+        };
+    };
+    let mut outcomes = Vec::new();
+    for check in &assignment.checks {
+        let scene = probes::Scene {
+            node: Node {
+                fabric,
+                name: &check.node,
+            },
+            address: assignment
+                .addresses
+                .get(&check.node)
+                .copied()
+                .unwrap_or(control_plane),
+            facts,
+            etcd: &etcd,
+            api: &api,
+        };
+        outcomes.push(match look_at(&scene, &check.probe).await {
+            Ok(outcome) | Err(outcome) => outcome,
+        });
+    }
+    Answer::Outcomes(outcomes)
+}
+
+async fn look_at(scene: &probes::Scene<'_>, probe: &Probe) -> probes::Result {
+    match probe {
+        Probe::Snapshot(probe) => probes::snapshot::look(scene, probe),
+        Probe::DataDir(probe) => probes::data_dir::look(scene, probe).await,
+        Probe::History(probe) => probes::history::look(scene, probe),
+        Probe::Manifest(probe) => probes::manifest::look(scene, probe),
+        Probe::Members(probe) => probes::members::look(scene, probe).await,
+        Probe::Object(probe) => probes::object::look(scene, probe).await,
+        Probe::File(probe) => probes::file::look(scene, probe),
+    }
+}
+
+async fn facts_now(assignment: &Assignment, etcd: &Etcd, api: &Api) -> Result<Facts, String> {
+    let mut facts = Facts::default();
+    let address = assignment.addresses.get(&assignment.control_plane);
+    let address = address.copied().unwrap_or(Ipv4Addr::LOCALHOST);
+    let identity = etcd.identity(address).await?;
+    facts.etcd_cluster_id = identity.cluster_id;
+    facts.revision = identity.revision;
+    for member in identity.members {
+        facts.etcd_member_ids.insert(member.name, member.id);
+    }
+    facts.kube_system_uid = match api.get("/api/v1/namespaces/kube-system").await? {
+        Found::Object(object) => probes::uid(&object),
+        Found::Missing => return Err("the namespace kube-system does not exist".into()),
+    };
+    Ok(facts)
+}

@@ -1,0 +1,63 @@
+//! TLS towards a component of the lab.
+
+use std::{net::Ipv4Addr, path::Path, sync::Arc};
+
+use rustls::{ClientConfig, RootCertStore, crypto::ring};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
+use tokio::net::TcpStream;
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use super::{TIMEOUT, read};
+
+/// A configuration that trusts `<prefix>-ca.crt` and shows `<prefix>-client.crt`.
+///
+/// # Errors
+/// The grader's files are missing or damaged.
+pub fn config(dir: &Path, prefix: &str, alpn: &[u8]) -> Result<Arc<ClientConfig>, String> {
+    let mut roots = RootCertStore::empty();
+    let ca = read(dir, &format!("{prefix}-ca.crt"))?;
+    for cert in CertificateDer::pem_slice_iter(&ca) {
+        roots
+            .add(cert.map_err(|error| error.to_string())?)
+            .map_err(|error| error.to_string())?;
+    }
+    let chain = read(dir, &format!("{prefix}-client.crt"))?;
+    let chain = CertificateDer::pem_slice_iter(&chain)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| error.to_string())?;
+    let key = PrivateKeyDer::from_pem_slice(&read(dir, &format!("{prefix}-client.key"))?)
+        .map_err(|error| error.to_string())?;
+    let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots)
+        .with_client_auth_cert(chain, key)
+        .map_err(|error| error.to_string())?;
+    config.alpn_protocols = vec![alpn.to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// Connects.
+///
+/// # Errors
+/// Nobody listens, or the other side is not whom the grader trusts.
+pub async fn connect(
+    config: Arc<ClientConfig>,
+    address: Ipv4Addr,
+    port: u16,
+) -> Result<TlsStream<TcpStream>, String> {
+    let connecting = async {
+        let stream = TcpStream::connect((address, port))
+            .await
+            .map_err(|e| e.to_string())?;
+        let name = ServerName::IpAddress(std::net::IpAddr::V4(address).into());
+        TlsConnector::from(config)
+            .connect(name, stream)
+            .await
+            .map_err(|e| e.to_string())
+    };
+    match tokio::time::timeout(TIMEOUT, connecting).await {
+        Ok(connected) => connected,
+        Err(_) => Err(format!("no answer within {} s", TIMEOUT.as_secs())),
+    }
+}

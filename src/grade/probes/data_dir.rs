@@ -1,0 +1,144 @@
+//! Reads a member's data directory from outside, and tells whether the running
+//! etcd keeps its data there.
+
+use std::{path::Path, thread, time::Duration};
+
+use lab::model::DataDirProbe;
+use prost::Message;
+use wire::etcdserverpb::Metadata;
+
+use super::{Result, Scene, keys_are_as_asked, manifest};
+use crate::{
+    keyspace::{self, Keyspace},
+    node::{Entry, Node},
+    verdict::Outcome,
+};
+
+const EXPECTED: &str = "a data directory of etcd";
+
+/// How often a database that its member may be writing is read before giving up.
+const ATTEMPTS: u32 = 5;
+
+pub async fn look(scene: &Scene<'_>, probe: &DataDirProbe) -> Result {
+    let interest: Vec<String> = probe.holds.iter().chain(&probe.lacks).cloned().collect();
+    let keyspace = read(&scene.node, &probe.path, &interest)?;
+    let place = scene.node.place(&probe.path);
+    let (cluster, member) = ids(&scene.node, &probe.path)?;
+    if probe.in_use {
+        is_in_use(scene, probe, cluster, member).await?;
+    }
+    // A restore gives new ids, unless it was told the old names, URLs and token. Then
+    // the log gives it away: it starts anew while the revisions go on, and no member
+    // writes more revisions than it has log entries otherwise.
+    let new_ids = cluster != scene.facts.etcd_cluster_id
+        || !scene.facts.etcd_member_ids.values().any(|id| *id == member);
+    let new_log = (keyspace.consistent_index as i64) + 1 < keyspace.revision;
+    if probe.restored && !new_ids && !new_log {
+        let found = format!("the member {member:x} that the lab started with");
+        return Err(Outcome::failed(
+            place,
+            found,
+            "a member made by `snapshot restore`",
+        ));
+    }
+    keys_are_as_asked(&place, &keyspace, &probe.holds, &probe.lacks)?;
+    Ok(Outcome::passed(format!(
+        "member {member:x} of cluster {cluster:x}, revision {}",
+        keyspace.revision
+    )))
+}
+
+/// Reads the keyspace of the directory's database.
+///
+/// # Errors
+/// What is wrong with it, as an outcome.
+pub fn read(node: &Node<'_>, path: &str, interest: &[String]) -> Result<Keyspace> {
+    let db_path = format!("{}/member/snap/db", path.trim_end_matches('/'));
+    let mut trouble = String::new();
+    for attempt in 0..ATTEMPTS {
+        let file = match node.entry(&db_path)? {
+            Entry::File(file, _) => file,
+            Entry::Missing | Entry::Other(_) => {
+                let found = format!("there is no file {db_path}");
+                return Err(Outcome::failed(node.place(path), found, EXPECTED));
+            }
+        };
+        // The member may be reusing the very pages that are being read.
+        let read = keyspace::open(file)
+            .and_then(|db| db.begin_read())
+            .map_err(|error| error.to_string())
+            .and_then(|tx| keyspace::read(&tx, interest));
+        match read {
+            Ok(keyspace) => return Ok(keyspace),
+            Err(error) => trouble = error,
+        }
+        thread::sleep(Duration::from_millis(20 << attempt));
+    }
+    Err(Outcome::failed(
+        node.place(&db_path),
+        trouble,
+        "a database that can be read",
+    ))
+}
+
+/// The cluster's and the member's id, from the first record of the log.
+fn ids(node: &Node<'_>, path: &str) -> Result<(u64, u64)> {
+    let place = node.place(path);
+    let failed = |found: String| Outcome::failed(&place, found, EXPECTED);
+    let wal = Path::new(path).join("member/wal");
+    let dir = node
+        .fabric
+        .node_path(node.name, &wal)
+        .map_err(|error| failed(format!("no log: {error}")))?;
+    let snapshots = wal::valid_snapshot_entries(&dir)
+        .map_err(|error| failed(format!("a log that can't be read: {error}")))?;
+    let from = snapshots.last().cloned().unwrap_or_default();
+    let contents = wal::read_all(&dir, &from)
+        .map_err(|error| failed(format!("a log that can't be read: {error}")))?;
+    let metadata = Metadata::decode(contents.metadata)
+        .map_err(|error| failed(format!("a log without a member's name: {error}")))?;
+    Ok((metadata.cluster_id, metadata.node_id))
+}
+
+async fn is_in_use(
+    scene: &Scene<'_>,
+    probe: &DataDirProbe,
+    cluster: u64,
+    member: u64,
+) -> Result<()> {
+    let identity = scene.etcd.identity(scene.address).await.map_err(|reason| {
+        let place = format!("https://{}:2379", scene.address);
+        Outcome::could_not_look(place, format!("etcd does not answer: {reason}"))
+    })?;
+    let use_of = manifest::etcd_data(&scene.node)?;
+    let here = probe.path.trim_end_matches('/');
+    let mounted = use_of
+        .host_path
+        .as_deref()
+        .map(|path| path.trim_end_matches('/'));
+    let same = identity.cluster_id == cluster && identity.member_id == member;
+    if same && (use_of.data_dir.is_none() || mounted == Some(here)) {
+        return Ok(());
+    }
+    let found = match (&use_of.data_dir, mounted) {
+        (Some(data_dir), None) => format!(
+            "the manifest says --data-dir={data_dir}, but no hostPath volume is mounted at \
+             {data_dir}: etcd keeps its data inside the container"
+        ),
+        (_, Some(mounted)) if mounted != here => format!(
+            "etcd runs on {mounted}, as member {:x} of cluster {:x}",
+            identity.member_id, identity.cluster_id
+        ),
+        _ => format!(
+            "the running etcd is member {:x} of cluster {:x}; {here} belongs to member \
+             {member:x} of cluster {cluster:x}",
+            identity.member_id, identity.cluster_id
+        ),
+    };
+    let expected = format!("etcd to run on {here}");
+    Err(Outcome::failed(
+        scene.node.place(&probe.path),
+        found,
+        expected,
+    ))
+}

@@ -1,0 +1,163 @@
+//! Reads static Pods' manifests.
+
+use lab::model::ManifestProbe;
+use serde_json::Value;
+
+use super::{Result, Scene};
+use crate::{node::Node, verdict::Outcome};
+
+const ETCD: &str = "/etc/kubernetes/manifests/etcd.yaml";
+
+pub fn look(scene: &Scene<'_>, probe: &ManifestProbe) -> Result {
+    let place = scene.node.place(&probe.path);
+    let pod = read(&scene.node, &probe.path)?;
+    if !probe.volume.is_empty() {
+        let found = host_path(&pod, &probe.volume);
+        if found.as_deref().map(trim) != Some(trim(&probe.host_path)) {
+            let found = match found {
+                Some(path) => format!("the volume {} is the hostPath {path}", probe.volume),
+                None => format!("there is no hostPath volume {}", probe.volume),
+            };
+            let expected = format!("the hostPath {}", probe.host_path);
+            return Err(Outcome::failed(place, found, expected));
+        }
+    }
+    let command = command(&pod);
+    if let Some(flag) = probe
+        .flags
+        .iter()
+        .find(|flag| !command.contains(&flag.as_str()))
+    {
+        let name = flag.split('=').next().unwrap_or(flag);
+        let found = command
+            .iter()
+            .find(|word| word.split('=').next() == Some(name))
+            .map_or_else(|| format!("no {name}"), |word| (*word).to_owned());
+        return Err(Outcome::failed(place, found, flag.clone()));
+    }
+    Ok(Outcome::passed("the manifest is as asked"))
+}
+
+fn trim(path: &str) -> &str {
+    path.trim_end_matches('/')
+}
+
+/// Where etcd's data goes, as its manifest has it.
+pub struct EtcdData {
+    /// The flag's value; `None` if the manifest is not there or has no such flag.
+    pub data_dir: Option<String>,
+    /// What is mounted there from the host.
+    pub host_path: Option<String>,
+}
+
+/// Reads where the node's etcd keeps its data.
+///
+/// # Errors
+/// The manifest can't be seen or is no manifest.
+pub fn etcd_data(node: &Node<'_>) -> Result<EtcdData> {
+    let pod = read(node, ETCD)?;
+    let data_dir = command(&pod)
+        .iter()
+        .find_map(|word| word.strip_prefix("--data-dir="))
+        .map(str::to_owned);
+    let host_path = data_dir.as_deref().and_then(|dir| mounted_at(&pod, dir));
+    Ok(EtcdData {
+        data_dir,
+        host_path,
+    })
+}
+
+fn read(node: &Node<'_>, path: &str) -> Result<Value> {
+    let expected = "the manifest of a static Pod";
+    let text = node.text(path).map_err(|outcome| match outcome {
+        Ok(found) => Outcome::failed(node.place(path), found, expected),
+        Err(blind) => blind,
+    })?;
+    let mut documents = kube::yaml::parse_documents(&text)
+        .map_err(|error| Outcome::failed(node.place(path), error.to_string(), expected))?;
+    match documents.pop() {
+        Some(pod) if documents.is_empty() => Ok(pod),
+        _ => Err(Outcome::failed(
+            node.place(path),
+            "not exactly one document",
+            expected,
+        )),
+    }
+}
+
+fn command(pod: &Value) -> Vec<&str> {
+    let words = |field| {
+        pod.pointer(&format!("/spec/containers/0/{field}"))
+            .and_then(Value::as_array)
+    };
+    [words("command"), words("args")]
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
+}
+
+fn list<'a>(pod: &'a Value, pointer: &str) -> &'a [Value] {
+    pod.pointer(pointer)
+        .and_then(Value::as_array)
+        .map_or(&[], Vec::as_slice)
+}
+
+fn host_path(pod: &Value, volume: &str) -> Option<String> {
+    list(pod, "/spec/volumes")
+        .iter()
+        .find(|one| one["name"].as_str() == Some(volume))?
+        .pointer("/hostPath/path")?
+        .as_str()
+        .map(str::to_owned)
+}
+
+/// The host's path that the first container sees at `dir`: the mount that covers it
+/// most closely, with the rest of the path appended.
+fn mounted_at(pod: &Value, dir: &str) -> Option<String> {
+    let dir = trim(dir);
+    list(pod, "/spec/containers/0/volumeMounts")
+        .iter()
+        .filter_map(|mount| {
+            let at = trim(mount["mountPath"].as_str()?);
+            let rest = dir
+                .strip_prefix(at)
+                .filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
+            let host = host_path(pod, mount["name"].as_str()?)?;
+            Some((at.len(), format!("{}{rest}", trim(&host))))
+        })
+        .max()
+        .map(|(_, path)| path)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_closest_mount_wins() {
+        let pod = json!({"spec": {
+            "containers": [{"volumeMounts": [
+                {"name": "var", "mountPath": "/var/lib/"},
+                {"name": "data", "mountPath": "/var/lib/etcd"},
+                {"name": "gone", "mountPath": "/var/lib/etcd/deep"},
+            ]}],
+            "volumes": [
+                {"name": "var", "hostPath": {"path": "/host"}},
+                {"name": "data", "hostPath": {"path": "/restored/"}},
+            ],
+        }});
+        for (dir, path) in [
+            ("/var/lib/etcd", Some("/restored")),
+            ("/var/lib/etcd/", Some("/restored")),
+            ("/var/lib/etcd/x", Some("/restored/x")),
+            ("/var/lib/etcd-restore", Some("/host/etcd-restore")),
+            ("/srv", None),
+        ] {
+            assert_eq!(mounted_at(&pod, dir).as_deref(), path, "{dir}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! One file a probe. Each parses what it looks at and says what it found, what was
+//! expected and where.
+
+pub mod data_dir;
+pub mod file;
+pub mod history;
+pub mod manifest;
+pub mod members;
+pub mod object;
+pub mod snapshot;
+
+use std::net::Ipv4Addr;
+
+use serde_json::Value;
+
+use crate::{
+    assignment::Facts,
+    keyspace::Keyspace,
+    live::{Api, Etcd},
+    node::Node,
+    verdict::Outcome,
+};
+
+/// The key that every cluster has and whose UID nobody chose.
+pub const KUBE_SYSTEM: &str = "/registry/namespaces/kube-system";
+
+/// An outcome either way: `?` ends a probe with what it has found out so far.
+pub type Result<T = Outcome> = std::result::Result<T, Outcome>;
+
+/// Everything a probe may look at.
+pub struct Scene<'a> {
+    pub node: Node<'a>,
+    pub address: Ipv4Addr,
+    pub facts: &'a Facts,
+    pub etcd: &'a Etcd,
+    pub api: &'a Api,
+}
+
+/// The UID of an object; empty if it has none.
+pub fn uid(object: &Value) -> String {
+    object
+        .pointer("/metadata/uid")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// Whether a stored object carries `uid`. An API server may store JSON or, with
+/// Google's binary in its place, protobuf, where the UID stands as plain text.
+pub fn stored_uid_is(stored: &[u8], wanted: &str) -> bool {
+    match serde_json::from_slice::<Value>(stored) {
+        Ok(object) => uid(&object) == wanted,
+        Err(_) => {
+            !wanted.is_empty()
+                && stored
+                    .windows(wanted.len())
+                    .any(|window| window == wanted.as_bytes())
+        }
+    }
+}
+
+/// Says which of the keys that must live do not, and the other way round.
+pub fn keys_are_as_asked(
+    place: &str,
+    keyspace: &Keyspace,
+    holds: &[String],
+    lacks: &[String],
+) -> Result<()> {
+    if let Some(key) = holds.iter().find(|key| keyspace.value(key).is_none()) {
+        let found = format!(
+            "the key {key} is not in it (revision {})",
+            keyspace.revision
+        );
+        return Err(Outcome::failed(
+            place,
+            found,
+            format!("a keyspace that holds {key}"),
+        ));
+    }
+    if let Some(key) = lacks.iter().find(|key| keyspace.value(key).is_some()) {
+        let found = format!("the key {key} is in it (revision {})", keyspace.revision);
+        return Err(Outcome::failed(
+            place,
+            found,
+            format!("a keyspace without {key}"),
+        ));
+    }
+    Ok(())
+}

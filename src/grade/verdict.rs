@@ -1,0 +1,195 @@
+//! What a check found, and what that makes of a task and of the whole lab.
+
+use serde::{Deserialize, Serialize};
+
+/// The result of one check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Outcome {
+    /// As asked.
+    Passed {
+        /// What was seen, in one sentence.
+        found: String,
+    },
+    /// Not as asked.
+    Failed {
+        /// What was seen.
+        found: String,
+        /// What should have been there.
+        expected: String,
+        /// The file, object or endpoint that was looked at.
+        place: String,
+    },
+    /// The grader's own trouble: neither right nor wrong.
+    CouldNotLook {
+        /// What kept it from looking.
+        reason: String,
+        /// What it wanted to look at.
+        place: String,
+    },
+}
+
+impl Outcome {
+    pub fn passed(found: impl Into<String>) -> Self {
+        Self::Passed {
+            found: found.into(),
+        }
+    }
+
+    pub fn failed(
+        place: impl Into<String>,
+        found: impl Into<String>,
+        expected: impl Into<String>,
+    ) -> Self {
+        Self::Failed {
+            found: found.into(),
+            expected: expected.into(),
+            place: place.into(),
+        }
+    }
+
+    pub fn could_not_look(place: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::CouldNotLook {
+            reason: reason.into(),
+            place: place.into(),
+        }
+    }
+}
+
+/// One check of a task, judged.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CheckReport {
+    pub name: String,
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+/// One task, judged.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TaskReport {
+    pub id: String,
+    /// What the task is worth.
+    pub points: u32,
+    /// Hundredths of a point that were earned: all or nothing, less the hints' cost.
+    pub earned_hundredths: u32,
+    /// Percent of the task's points that its hints cost.
+    pub hint_cost_percent: u32,
+    pub checks: Vec<CheckReport>,
+}
+
+impl TaskReport {
+    /// Judges a task: it is solved when all its checks passed.
+    pub fn new(id: &str, points: u32, hint_cost_percent: u32, checks: Vec<CheckReport>) -> Self {
+        let mut report = Self {
+            id: id.to_owned(),
+            points,
+            earned_hundredths: 0,
+            hint_cost_percent: hint_cost_percent.min(100),
+            checks,
+        };
+        if report.solved() {
+            report.earned_hundredths = points * (100 - report.hint_cost_percent);
+        }
+        report
+    }
+
+    /// Whether every check passed.
+    pub fn solved(&self) -> bool {
+        self.checks
+            .iter()
+            .all(|check| matches!(check.outcome, Outcome::Passed { .. }))
+    }
+
+    /// Whether a check failed, which settles the task whatever else could not be seen.
+    pub fn failed(&self) -> bool {
+        self.checks
+            .iter()
+            .any(|check| matches!(check.outcome, Outcome::Failed { .. }))
+    }
+
+    /// Whether nothing failed but something could not be looked at.
+    pub fn unknown(&self) -> bool {
+        !self.solved() && !self.failed()
+    }
+}
+
+/// The whole lab, judged.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Report {
+    pub lab: String,
+    pub title: String,
+    pub seed: u64,
+    pub points: u32,
+    pub earned_hundredths: u32,
+    pub tasks: Vec<TaskReport>,
+}
+
+impl Report {
+    /// Whether every task is solved, hints or not.
+    pub fn solved(&self) -> bool {
+        self.tasks.iter().all(TaskReport::solved)
+    }
+
+    /// Whether some task could be neither passed nor failed.
+    pub fn unknown(&self) -> bool {
+        self.tasks.iter().any(TaskReport::unknown)
+    }
+
+    /// The tasks that are not solved.
+    pub fn lost(&self) -> Vec<&str> {
+        self.tasks
+            .iter()
+            .filter(|task| !task.solved())
+            .map(|task| task.id.as_str())
+            .collect()
+    }
+}
+
+/// Points as people write them: `3`, `2.4`.
+pub fn points(hundredths: u32) -> String {
+    let text = format!("{}.{:02}", hundredths / 100, hundredths % 100);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(outcome: Outcome) -> CheckReport {
+        CheckReport {
+            name: "check".into(),
+            outcome,
+        }
+    }
+
+    #[test]
+    fn a_task_is_all_or_nothing_and_pays_for_its_hints() {
+        let passed = || check(Outcome::passed("yes"));
+        let failed = || check(Outcome::failed("here", "no", "yes"));
+        let blind = || check(Outcome::could_not_look("there", "dark"));
+        for (checks, hints, earned, unknown) in [
+            (vec![passed(), passed()], 0, 300, false),
+            (vec![passed(), passed()], 20, 240, false),
+            (vec![passed(), passed()], 120, 0, false),
+            (vec![passed(), failed()], 0, 0, false),
+            (vec![failed(), blind()], 0, 0, false),
+            (vec![passed(), blind()], 0, 0, true),
+        ] {
+            let task = TaskReport::new("task", 3, hints, checks);
+            assert_eq!((task.earned_hundredths, task.unknown()), (earned, unknown));
+        }
+    }
+
+    #[test]
+    fn points_read_well() {
+        for (hundredths, text) in [
+            (300, "3"),
+            (240, "2.4"),
+            (5, "0.05"),
+            (0, "0"),
+            (1000, "10"),
+        ] {
+            assert_eq!(points(hundredths), text);
+        }
+    }
+}
