@@ -18,3 +18,5 @@ pub mod table;
 pub mod time;
 pub mod validate;
 pub mod yaml;
+pub mod kubeconfig;
+pub mod request;

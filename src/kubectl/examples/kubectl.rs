@@ -1,0 +1,5 @@
+//! Runs the applet alone.
+
+fn main() -> std::process::ExitCode {
+    kubectl::run(std::env::args_os().collect())
+}
