@@ -23,9 +23,6 @@ pub enum Error {
     TooManyOps,
     #[error("etcdserver: duplicate key given in txn request")]
     DuplicateKey,
-    /// A sort order or target that the protocol does not know.
-    #[error("etcdserver: invalid sort option")]
-    InvalidSortOption,
     #[error("etcdserver: mvcc: required revision has been compacted")]
     Compacted,
     #[error("etcdserver: mvcc: required revision is a future revision")]
@@ -75,6 +72,9 @@ pub enum Error {
     /// The database holds something that the keyspace never writes.
     #[error("{0}")]
     Damaged(String),
+    /// Maintenance could not be done; the member goes on as before.
+    #[error("{0}")]
+    Unavailable(String),
     /// The database file failed; the member can't go on.
     #[error("the database can't be used: {0}")]
     Backend(Arc<bolt::Error>),
@@ -89,8 +89,7 @@ impl Error {
             | Error::ValueProvided
             | Error::LeaseProvided
             | Error::TooManyOps
-            | Error::DuplicateKey
-            | Error::InvalidSortOption => 3,
+            | Error::DuplicateKey => 3,
             Error::Compacted | Error::FutureRevision | Error::LeaseTtlTooLarge => 11,
             Error::NoSpace => 8,
             Error::LeaseNotFound | Error::MemberNotFound => 5,
@@ -103,6 +102,7 @@ impl Error {
             | Error::AuthNotEnabled => 9,
             Error::Corrupt | Error::Damaged(_) => 15,
             Error::Unsupported(_) => 12,
+            Error::Unavailable(_) => 14,
             Error::WatchRangeEmpty | Error::WatchIdExists => 2,
             Error::BadEntry { .. } | Error::Backend(_) => 13,
         }

@@ -1,260 +1,310 @@
-//! The store: signatures published ahead of their bodies.
-#![allow(unused_variables, missing_docs)]
+//! The store: what holds the parts together, and all that reads.
 
-use std::path::Path;
 use std::sync::Arc;
 
+use parking_lot::{Mutex, RwLock};
 use wire::etcdserverpb as pb;
-use wire::raftpb::{ConfChange, ConfState};
+use wire::raftpb::ConfState;
 
-use crate::*;
+use crate::alarm::Alarms;
+use crate::compaction::Compactions;
+use crate::kv_hash::KvHasher;
+use crate::lease::{Lessor, Renewed};
+use crate::open::{self, Cluster, Loaded};
+use crate::state::{State, finish_range, header};
+use crate::watch::{Hub, Wake, WatchStream};
+use crate::{Config, Error, KvHash, Membership, Millis, Result, hash_db, quota, txn};
 
-fn later<T>() -> Result<T> {
-    Err(Error::Unsupported("the store is being built".into()))
+/// The state machine of a member. Reads run on any thread at any time; `apply`,
+/// `apply_conf_change`, `advance` and `restore_from` are called from one thread,
+/// in the order of the log.
+///
+/// Locks are taken in the order of the fields; nothing waits for the disk while it
+/// holds another lock than `commits`.
+pub struct Store {
+    pub(crate) config: Config,
+    /// Held by whoever writes the database: commits, compaction, defragmentation.
+    pub(crate) commits: Mutex<()>,
+    pub(crate) state: RwLock<State>,
+    pub(crate) lessor: Mutex<Lessor>,
+    pub(crate) hub: Mutex<Hub>,
+    pub(crate) alarms: Mutex<Alarms>,
+    pub(crate) cluster: Mutex<Cluster>,
+    pub(crate) compactions: Mutex<Compactions>,
+    /// Index and term of the last entry on disk.
+    pub(crate) durable: Mutex<(u64, u64)>,
+    pub(crate) auth_revision: Mutex<u64>,
+    pub(crate) db: RwLock<bolt::Db>,
 }
 
-/// The state machine. Reads run on any thread at any time; `apply`,
-/// `apply_conf_change`, `advance` and `restore_from` are called from one thread, in log order.
-pub struct Store(());
-
 impl Store {
-    /// Opens the state on `db`: makes missing buckets, rebuilds the key index, loads
-    /// leases, alarms and members, takes a compaction up that had not finished
-    /// ([`Store::compaction_pending`]).
+    /// Opens the state on `db`: makes buckets that are missing, rebuilds the key
+    /// index, loads leases, alarms and members, and takes up a compaction that had
+    /// not finished ([`Store::compaction_pending`]).
     pub fn open(db: bolt::Db, config: Config) -> Result<Store> {
-        later()
+        open::prepare(&db)?;
+        let loaded = open::load(&db, &config)?;
+        Ok(Store {
+            commits: Mutex::new(()),
+            durable: Mutex::new(loaded.state.position),
+            state: RwLock::new(loaded.state),
+            lessor: Mutex::new(loaded.lessor),
+            hub: Mutex::new(Hub::default()),
+            alarms: Mutex::new(loaded.alarms),
+            cluster: Mutex::new(Cluster {
+                membership: Arc::new(loaded.membership),
+                stored: loaded.stored_members,
+                conf_state: loaded.conf_state,
+            }),
+            compactions: Mutex::new(loaded.compactions),
+            auth_revision: Mutex::new(loaded.auth_revision),
+            db: RwLock::new(db),
+            config,
+        })
     }
 
-    // Reads.
+    /// Swaps the whole state for that of another database, after a snapshot from the leader. The
+    /// old database is closed; its open read transactions stay usable. Watches that had seen everything
+    /// go on from where they were.
+    pub fn restore_from(&self, db: bolt::Db) -> Result<()> {
+        open::prepare(&db)?;
+        let Loaded {
+            state,
+            lessor,
+            alarms,
+            membership,
+            stored_members,
+            compactions,
+            conf_state,
+            auth_revision,
+        } = open::load(&db, &self.config)?;
+        let old = {
+            let _commits = self.commits.lock();
+            let mut current = self.state.write();
+            *self.lessor.lock() = lessor;
+            self.hub.lock().unsync_all();
+            *self.alarms.lock() = alarms;
+            *self.cluster.lock() = Cluster {
+                membership: Arc::new(membership),
+                stored: stored_members,
+                conf_state,
+            };
+            *self.compactions.lock() = compactions;
+            *self.durable.lock() = state.position;
+            *self.auth_revision.lock() = auth_revision;
+            *current = state;
+            std::mem::replace(&mut *self.db.write(), db)
+        };
+        old.close()?;
+        Ok(())
+    }
 
-    /// Range on the applied state (the caller waits for the read index first if it must be linearizable).
+    /// Range on the applied state. (A linearizable one waits for the read index
+    /// first, which is the caller's business.)
     pub fn range(&self, request: &pb::RangeRequest) -> Result<pb::RangeResponse> {
-        later()
+        let plan = {
+            let state = self.state.read();
+            state.plan_range(request, state.revision)?
+        };
+        let (count, revision) = (plan.count, plan.revision);
+        Ok(finish_range(request, count, revision, plan.run()?))
     }
-    /// A transaction without puts and deletes, which needs no log entry. See [`is_read_only`].
+
+    /// A transaction of ranges only, which needs no log entry. See
+    /// [`crate::is_read_only`].
     pub fn read_txn(&self, request: &pb::TxnRequest) -> Result<pb::TxnResponse> {
-        later()
+        txn::run_read_only(&self.state.read(), request)
     }
+
     /// The newest revision; 1 when nothing was written.
     pub fn revision(&self) -> i64 {
-        0
+        self.state.read().revision
     }
-    /// The last compaction; -1 for none (etcd's own value).
+
+    /// The last compaction; -1 for none, as etcd has it.
     pub fn compact_revision(&self) -> i64 {
-        0
+        self.state.read().compacted
     }
-    /// CRC32C over all buckets but the consistent index and term (`Maintenance.Hash`), and the revision.
+
+    /// CRC32C over all buckets but the consistent index and term
+    /// (`Maintenance.Hash`), and the newest revision.
     pub fn hash(&self) -> Result<(u32, i64)> {
-        later()
+        let snapshot = self.snapshot()?;
+        let revision = self.revision();
+        Ok((hash_db(&snapshot, true)?, revision))
     }
-    /// `Maintenance.HashKV`: the hash up to `revision` (0 for the newest) and the current revision.
+
+    /// `Maintenance.HashKV`: the hash up to `revision` (0 for the newest), and the
+    /// newest revision.
     pub fn hash_kv(&self, revision: i64) -> Result<(KvHash, i64)> {
-        later()
+        let remembered = self.compactions.lock().hash_at(revision);
+        if let Some(hash) = remembered {
+            return Ok((hash, self.revision()));
+        }
+        // Everything must be on disk, so that it can be read without a lock.
+        self.commit()?;
+        let (disk, tail, keep, compacted, newest) = {
+            let state = self.state.read();
+            if revision > 0 && revision < state.compacted {
+                return Err(Error::Compacted);
+            }
+            if revision > state.revision {
+                return Err(Error::FutureRevision);
+            }
+            let upto = if revision <= 0 {
+                state.revision
+            } else {
+                revision
+            };
+            (
+                state.view.disk.clone(),
+                state.view.tail(),
+                state.index.keep(upto),
+                state.compacted,
+                state.revision,
+            )
+        };
+        let upto = if revision <= 0 { newest } else { revision };
+        let mut hasher = KvHasher::new(compacted, upto);
+        crate::view::each_on_disk(&disk, 0, |rev, tombstone, value| {
+            hasher.add(rev, tombstone, value, &keep);
+            Ok(rev.main <= upto)
+        })?;
+        for (rev, tombstone, value) in tail {
+            hasher.add(rev, tombstone, &value, &keep);
+        }
+        Ok((hasher.finish(), newest))
     }
-    /// Size of the file in bytes.
+
+    /// Size of the database file in bytes, free pages included.
     pub fn size_bytes(&self) -> u64 {
-        0
+        self.db.read().size_bytes()
     }
-    /// Bytes of it in use.
+
+    /// Bytes of the database file that are in use.
     pub fn in_use_bytes(&self) -> u64 {
-        0
+        self.db.read().in_use_bytes()
     }
-    /// Index of the last entry that was applied; entries up to it are not applied again.
+
+    /// Index of the last entry that was applied; entries up to it change only what
+    /// is rebuilt from the log when they come again.
     pub fn consistent_index(&self) -> u64 {
-        0
+        self.state.read().position.0
     }
-    /// Index and term of the last entry that is on disk.
+
+    /// Index and term of the last entry that is in the database file.
     pub fn durable_index(&self) -> (u64, u64) {
-        (0, 0)
+        *self.durable.lock()
     }
+
     /// The configuration that was stored last; `None` in a new database.
     pub fn conf_state(&self) -> Option<ConfState> {
-        None
-    }
-    /// Writes the batch, then a snapshot of the file.
-    pub fn snapshot(&self) -> Result<bolt::ReadTx> {
-        later()
+        self.cluster.lock().conf_state.clone()
     }
 
-    // The log.
-
-    /// Applies an entry. One at or below the consistent index changes only what is rebuilt from the
-    /// log (members, cluster version) and answers [`Response::None`].
-    pub fn apply(
-        &self,
-        index: u64,
-        term: u64,
-        request: &pb::InternalRaftRequest,
-        now: Millis,
-    ) -> Applied {
-        Applied {
-            response: later(),
-            raise_nospace: false,
-            batch_full: false,
-            compaction_scheduled: false,
-        }
-    }
-    /// Applies the v2 request that an entry may hold instead (`InternalRaftRequest.v2` is handled by `apply`).
-    pub fn apply_v2(&self, index: u64, term: u64, request: &pb::Request) -> Result<()> {
-        later()
-    }
-    /// Checks a configuration change against the members; if it fails, tell raft to drop it and call [`Store::advance`].
-    pub fn validate_conf_change(&self, change: &ConfChange) -> Result<()> {
-        later()
-    }
-    /// Applies a valid configuration change; `state` is what raft made of it.
-    pub fn apply_conf_change(
-        &self,
-        index: u64,
-        term: u64,
-        change: &ConfChange,
-        state: &ConfState,
-    ) -> Result<ConfChanged> {
-        later()
-    }
-    /// Notes an entry that does nothing (empty, or refused).
-    pub fn advance(&self, index: u64, term: u64) {}
-    /// Stores a configuration (bootstrap, force-new-cluster).
-    pub fn set_conf_state(&self, state: &ConfState) {}
-    /// Writes what has gathered to disk; true if there was something. etcd: every 100 ms or 10 000 writes.
-    pub fn commit(&self) -> Result<bool> {
-        later()
-    }
-    /// Swaps the whole state for that of another database (after a snapshot from the leader).
-    pub fn restore_from(&self, db: bolt::Db) -> Result<()> {
-        later()
-    }
-    /// Does a part of the scheduled compaction; true if there is more to do.
-    pub fn compact_step(&self) -> Result<bool> {
-        later()
-    }
-    /// The compaction that is not finished on disk yet.
-    pub fn compaction_pending(&self) -> Option<i64> {
-        None
-    }
-    /// Rewrites the file without its free pages while reads go on: into `db.tmp.<n>` beside it, then renamed.
-    /// `open` opens the result (with the caller's options).
-    pub fn defragment(&self, open: &dyn Fn(&Path) -> bolt::Result<bolt::Db>) -> Result<()> {
-        later()
+    /// Number of the authentication data's version.
+    pub fn auth_revision(&self) -> u64 {
+        *self.auth_revision.lock()
     }
 
-    // Watches.
+    /// Who is in the cluster.
+    pub fn membership(&self) -> Arc<Membership> {
+        self.cluster.lock().membership.clone()
+    }
 
-    /// A new stream of watches; `wake` is called when it has something.
+    /// Replaces that in memory, nothing else: with the v2 store of the raft snapshot, or with
+    /// the empty one, before the log is replayed.
+    pub fn set_membership(&self, membership: Membership) {
+        self.cluster.lock().membership = Arc::new(membership);
+    }
+
+    /// Alarms that are raised, sorted by kind and member.
+    pub fn alarms(&self) -> Vec<pb::AlarmMember> {
+        self.alarms.lock().of(pb::AlarmType::None)
+    }
+
+    /// True if a request that costs so many bytes ([`crate::request_cost`]) still
+    /// fits into the quota.
+    pub fn within_quota(&self, cost: u64) -> bool {
+        let quota = match self.config.quota_bytes {
+            0 => quota::DEFAULT_QUOTA,
+            bytes => bytes,
+        };
+        cost == 0 || quota < 0 || self.size_bytes() + cost < quota as u64
+    }
+
+    /// A new stream of watches; `wake` is told when it has something.
     pub fn watch_stream(self: &Arc<Self>, wake: Arc<dyn Wake>) -> WatchStream {
-        unreachable!("published ahead of its body")
+        WatchStream::new(self.clone(), wake)
     }
-    /// Feeds watches that lag behind from the history, a bounded amount; true if some still lag.
-    /// Call it every 100 ms, and again at once while it returns true.
+
+    /// Feeds watches that lag behind from the history, a bounded amount. True if more could be
+    /// done at once: call it every 100 ms, and again while it returns true.
     pub fn watch_sync_step(&self) -> Result<bool> {
-        later()
+        crate::watch::sync_step(self, None)
     }
 
-    // Leases.
+    /// This member became the leader: its clock counts from now on. Each lease gets
+    /// its full time and `extend` more.
+    pub fn lease_promote(&self, now: Millis, extend: Millis) {
+        self.lessor.lock().promote(now, extend);
+    }
 
-    /// This member became leader: its clock counts now; each lease gets its full time and `extend` more.
-    pub fn lease_promote(&self, now: Millis, extend: Millis) {}
-    /// This member is leader no more.
-    pub fn lease_demote(&self) {}
-    /// True between promote and demote.
+    /// This member is not the leader any more.
+    pub fn lease_demote(&self) {
+        self.lessor.lock().demote();
+    }
+
+    /// True between promotion and demotion.
     pub fn lease_is_primary(&self) -> bool {
-        false
+        self.lessor.lock().is_primary()
     }
-    /// Keeps a lease alive.
+
+    /// Keeps a lease alive. [`Error::NotPrimary`] on a member that is not the leader.
     pub fn lease_renew(&self, id: i64, now: Millis) -> Result<Renewed> {
-        later()
+        self.lessor.lock().renew(id, now)
     }
-    /// Remaining and granted time in seconds, and the keys if asked (sorted).
+
+    /// Remaining and granted seconds of a lease, and its keys if asked, sorted.
+    /// [`Error::NotPrimary`] on a member that is not the leader.
     pub fn lease_time_to_live(
         &self,
         id: i64,
         keys: bool,
         now: Millis,
     ) -> Result<pb::LeaseTimeToLiveResponse> {
-        later()
+        let found = self.lessor.lock().time_to_live(id, now)?;
+        let named = if keys { found.keys } else { Vec::new() };
+        Ok(pb::LeaseTimeToLiveResponse {
+            header: header(self.revision()),
+            id,
+            ttl: found.remaining,
+            granted_ttl: found.granted,
+            keys: named.into_iter().map(Into::into).collect(),
+        })
     }
+
     /// All leases, those that end first at the front.
     pub fn leases(&self) -> Vec<i64> {
-        Vec::new()
+        self.lessor.lock().list()
     }
+
     /// True if there is such a lease.
     pub fn lease_exists(&self, id: i64) -> bool {
-        false
+        self.lessor.lock().exists(id)
     }
-    /// Leases past their time, at most `limit`; each is named again after 3 s if it is still there.
+
+    /// Leases past their time, at most `limit`; each is named again after 3 s if it
+    /// is still there. etcd asks every 500 ms for at most 500.
     pub fn lease_expired(&self, now: Millis, limit: usize) -> Vec<i64> {
-        Vec::new()
+        self.lessor.lock().expired(now, limit)
     }
+
     /// Checkpoints to put into the log now.
     pub fn lease_checkpoints(&self, now: Millis, limit: usize) -> Vec<pb::LeaseCheckpoint> {
-        Vec::new()
+        let due = self.lessor.lock().due_checkpoints(now, limit);
+        due.into_iter()
+            .map(|(id, remaining_ttl)| pb::LeaseCheckpoint { id, remaining_ttl })
+            .collect()
     }
-
-    // Members and alarms.
-
-    /// Who is in the cluster.
-    pub fn membership(&self) -> Arc<Membership> {
-        Arc::default()
-    }
-    /// Replaces it in memory: with the v2 store of the raft snapshot (or the empty one) before the log is replayed.
-    pub fn set_membership(&self, membership: Membership) {}
-    /// Writes the members in memory over those in the database (force-new-cluster, restore).
-    pub fn push_membership(&self) -> Result<()> {
-        later()
-    }
-    /// Alarms that are raised, sorted by kind and member.
-    pub fn alarms(&self) -> Vec<pb::AlarmMember> {
-        Vec::new()
-    }
-    /// True if a request that costs `cost` bytes still fits into the quota. See [`request_cost`].
-    pub fn within_quota(&self, cost: u64) -> bool {
-        true
-    }
-}
-
-/// What became of a renewal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Renewed {
-    /// It lives for so many seconds more. `clear_checkpoint`: put a checkpoint of 0 into the log first.
-    Alive { ttl: i64, clear_checkpoint: bool },
-    /// Its time is over and it is about to be revoked: ask again until it is gone (or this member is no leader).
-    Expiring,
-}
-
-/// Bytes that a request may add, as etcd's quota counts them; 0 for what writes nothing.
-pub fn request_cost(request: &pb::InternalRaftRequest) -> u64 {
-    0
-}
-/// True if a transaction and those in it hold neither puts nor deletes.
-pub fn is_read_only(request: &pb::TxnRequest) -> bool {
-    false
-}
-/// True if a transaction reads only at given serializable ranges.
-pub fn is_serializable(request: &pb::TxnRequest) -> bool {
-    false
-}
-/// The checks that the gRPC layer makes before it proposes (`v3rpc/key.go`).
-pub fn check_range_request(request: &pb::RangeRequest) -> Result<()> {
-    later()
-}
-/// See [`check_range_request`].
-pub fn check_put_request(request: &pb::PutRequest) -> Result<()> {
-    later()
-}
-/// See [`check_range_request`].
-pub fn check_delete_range_request(request: &pb::DeleteRangeRequest) -> Result<()> {
-    later()
-}
-/// See [`check_range_request`]; `max_ops` is `--max-txn-ops`. Duplicate keys are checked too.
-pub fn check_txn_request(request: &pb::TxnRequest, max_ops: usize) -> Result<()> {
-    later()
-}
-/// Shortest lease in seconds: one and a half election timeouts, rounded up.
-pub fn min_lease_ttl(election_ticks: u64, heartbeat_ms: u64) -> i64 {
-    0
-}
-/// CRC32C over all buckets of a file; `skip_index`: without consistent index and term (`Maintenance.Hash`),
-/// else everything (`etcdutl snapshot status`).
-pub fn hash_db(db: &bolt::ReadTx, skip_index: bool) -> Result<u32> {
-    later()
 }

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use wire::raftpb;
 
-use super::state::Member;
+use super::state::{Downgrade, Member};
 
 /// What the context of a configuration change holds
 /// (`membership.ConfigChangeContext`).
@@ -136,4 +136,51 @@ pub(crate) fn conf_state_from_json(json: &[u8]) -> Result<raftpb::ConfState, Str
         learners_next: read.learners_next,
         auto_leave: read.auto_leave,
     })
+}
+
+/// `membership.DowngradeInfo`; Go writes its fields under their own names.
+#[derive(Serialize, Deserialize)]
+struct DowngradeJson {
+    #[serde(rename = "target-version", default)]
+    target_version: String,
+    #[serde(default)]
+    enabled: bool,
+}
+
+impl Downgrade {
+    /// Reads the key `downgrade` of the bucket `cluster`.
+    pub(crate) fn from_json(json: &[u8]) -> Result<Downgrade, String> {
+        let read: DowngradeJson = serde_json::from_slice(json).map_err(|e| e.to_string())?;
+        Ok(Downgrade {
+            enabled: read.enabled,
+            target_version: read.target_version,
+        })
+    }
+
+    /// As the key `downgrade` of the bucket `cluster` holds it.
+    pub(crate) fn to_json(&self) -> String {
+        let json = DowngradeJson {
+            target_version: self.target_version.clone(),
+            enabled: self.enabled,
+        };
+        // A string and a boolean always encode.
+        escape_as_go(serde_json::to_string(&json).unwrap_or_default())
+    }
+}
+
+/// What a member says of itself (`membership.Attributes`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub(crate) struct Attributes {
+    #[serde(default)]
+    pub name: String,
+    #[serde(rename = "clientURLs", default)]
+    pub client_urls: Vec<String>,
+}
+
+impl Attributes {
+    /// Reads the value that a member puts at `/0/members/<id>/attributes`.
+    pub(crate) fn from_json(json: &[u8]) -> Result<Attributes, String> {
+        serde_json::from_slice(json)
+            .map_err(|e| format!("expected a member's attributes as JSON: {e}"))
+    }
 }

@@ -1,0 +1,90 @@
+//! Compactions that are scheduled and not carried out (`mvcc/kvstore_compaction.go`).
+
+use std::collections::{HashSet, VecDeque};
+
+use crate::KvHash;
+use crate::kv_hash::KvHasher;
+use crate::revision::Rev;
+
+/// How many hashes are remembered.
+const HASHES: usize = 10;
+
+/// A compaction on its way.
+pub(crate) struct Job {
+    pub upto: i64,
+    /// Hashes what there is between the compaction before and this one.
+    pub hasher: KvHasher,
+    /// The one before had finished, so the hash covers everything.
+    pub hash_counts: bool,
+    /// Revisions up to `upto` that stay; filled by the first phase.
+    pub keep: HashSet<Rev>,
+    pub phase: Phase,
+}
+
+/// How far a compaction is.
+pub(crate) enum Phase {
+    /// The index is compacted before this key.
+    Index(Box<[u8]>),
+    /// The bucket is compacted before this revision.
+    Bucket(Rev),
+}
+
+/// All compactions that are not carried out, oldest first.
+#[derive(Default)]
+pub(crate) struct Compactions {
+    pub jobs: VecDeque<Job>,
+    scheduled: Option<i64>,
+    pub finished: Option<i64>,
+    hashes: VecDeque<KvHash>,
+}
+
+impl Compactions {
+    /// What a database says was scheduled and finished.
+    pub(crate) fn restore(scheduled: Option<i64>, finished: Option<i64>) -> Compactions {
+        let mut compactions = Compactions {
+            finished,
+            ..Compactions::default()
+        };
+        let before = finished.unwrap_or(-1);
+        if let Some(upto) = scheduled
+            && upto > before
+        {
+            compactions.scheduled = scheduled;
+            compactions.schedule(upto, before);
+        }
+        compactions.scheduled = scheduled;
+        compactions
+    }
+
+    /// Adds a compaction to `upto`, the one before being to `before`.
+    pub(crate) fn schedule(&mut self, upto: i64, before: i64) {
+        let hash_counts = self.scheduled == self.finished;
+        self.scheduled = Some(upto);
+        self.jobs.push_back(Job {
+            upto,
+            hasher: KvHasher::new(before, upto),
+            hash_counts,
+            keep: HashSet::new(),
+            phase: Phase::Index(Box::default()),
+        });
+    }
+
+    /// The oldest is carried out.
+    pub(crate) fn finish(&mut self, job: &Job) {
+        self.finished = Some(job.upto);
+        if !job.hash_counts {
+            return;
+        }
+        let hash = job.hasher.finish();
+        let place = self.hashes.partition_point(|h| h.revision < hash.revision);
+        self.hashes.insert(place, hash);
+        if self.hashes.len() > HASHES {
+            self.hashes.pop_front();
+        }
+    }
+
+    /// The hash that was made when `revision` was compacted.
+    pub(crate) fn hash_at(&self, revision: i64) -> Option<KvHash> {
+        self.hashes.iter().find(|h| h.revision == revision).copied()
+    }
+}
