@@ -50,6 +50,8 @@ mod pager;
 #[cfg(test)]
 mod property_tests;
 mod read;
+#[cfg(test)]
+mod referee_tests;
 mod scan;
 mod spill;
 pub mod surgery;
