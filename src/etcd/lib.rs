@@ -3,11 +3,12 @@
 #![forbid(unsafe_code)]
 
 pub mod flags;
-pub mod log;
-pub mod server;
-pub mod tls;
 pub mod http;
+pub mod log;
 pub mod metrics;
+mod raft;
+pub mod server;
 pub mod size;
+pub mod tls;
 pub mod transport;
 pub mod version;

@@ -4,6 +4,9 @@
 /// Errors of the member's own; those of the state machine are passed through.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum EtcdError {
+    /// What the state machine says.
+    #[error(transparent)]
+    State(#[from] mvcc::Error),
     #[error("etcdserver: no leader")]
     NoLeader,
     #[error("etcdserver: not leader")]
@@ -18,6 +21,8 @@ pub enum EtcdError {
     TimeoutDueToLeaderFail,
     #[error("etcdserver: request timed out, possibly due to connection lost")]
     TimeoutDueToConnectionLost,
+    #[error("etcdserver: request timed out, leader transfer took too long")]
+    TimeoutLeaderTransfer,
     #[error("etcdserver: request timed out, waiting for the applied index took too long")]
     TimeoutWaitAppliedIndex,
     #[error("etcdserver: too many requests")]
@@ -66,4 +71,47 @@ pub enum EtcdError {
     /// The disk or a file in the data directory failed; the text says which.
     #[error("{0}")]
     Storage(String),
+}
+
+impl EtcdError {
+    /// The gRPC code that etcd answers with.
+    pub fn code(&self) -> i32 {
+        const UNKNOWN: i32 = 2;
+        const INVALID_ARGUMENT: i32 = 3;
+        const NOT_FOUND: i32 = 5;
+        const RESOURCE_EXHAUSTED: i32 = 8;
+        const FAILED_PRECONDITION: i32 = 9;
+        const UNAVAILABLE: i32 = 14;
+        const DATA_LOSS: i32 = 15;
+        match self {
+            Self::State(error) => error.code(),
+            Self::NoLeader
+            | Self::LeaderChanged
+            | Self::Stopped
+            | Self::Timeout
+            | Self::TimeoutDueToLeaderFail
+            | Self::TimeoutDueToConnectionLost
+            | Self::TimeoutWaitAppliedIndex
+            | Self::Unhealthy
+            | Self::NotSupportedForLearner
+            | Self::NotCapable => UNAVAILABLE,
+            Self::NotLeader
+            | Self::BadLeaderTransferee
+            | Self::MemberExists
+            | Self::PeerUrlExists
+            | Self::NotEnoughStartedMembers
+            | Self::MemberNotLearner
+            | Self::LearnerNotReady
+            | Self::TooManyLearners => FAILED_PRECONDITION,
+            Self::TooManyRequests | Self::NoSpace => RESOURCE_EXHAUSTED,
+            Self::RequestTooLarge | Self::MemberBadUrls => INVALID_ARGUMENT,
+            Self::LeaseNotFound | Self::MemberNotFound => NOT_FOUND,
+            Self::Corrupt => DATA_LOSS,
+            Self::TimeoutLeaderTransfer
+            | Self::Removed
+            | Self::Peer(_)
+            | Self::Start(_)
+            | Self::Storage(_) => UNKNOWN,
+        }
+    }
 }

@@ -1,0 +1,214 @@
+//! Between our wire types and those of the raft library. Pure.
+//!
+//! The library's own encoder and decoder are never used: it leaves out zero fields
+//! that etcd writes, and its configuration change types are numbered differently
+//! (etcd has `UpdateNode = 2`, which raft itself has no use for).
+
+use raft::eraftpb as lib;
+use wire::raftpb as pb;
+
+/// A message from a peer. `None` for a kind that peers never send.
+pub(crate) fn message_in(message: pb::Message) -> Option<lib::Message> {
+    let mut out = lib::Message::default();
+    out.msg_type = kind_in(message.r#type())?;
+    out.to = message.to;
+    out.from = message.from;
+    out.term = message.term;
+    out.log_term = message.log_term;
+    out.index = message.index;
+    out.commit = message.commit;
+    out.reject = message.reject;
+    out.reject_hint = message.reject_hint;
+    out.context = message.context.unwrap_or_default();
+    out.entries = message
+        .entries
+        .into_iter()
+        .map(entry_in)
+        .collect::<Vec<_>>()
+        .into();
+    if message.snapshot.metadata.index != 0 {
+        out.set_snapshot(snapshot_in(message.snapshot));
+    }
+    Some(out)
+}
+
+/// A message to a peer.
+pub(crate) fn message_out(message: lib::Message) -> pb::Message {
+    let mut message = message;
+    let snapshot = message
+        .snapshot
+        .take()
+        .map(snapshot_out)
+        .unwrap_or_default();
+    let mut out = pb::Message {
+        to: message.to,
+        from: message.from,
+        term: message.term,
+        log_term: message.log_term,
+        index: message.index,
+        entries: message.entries.into_iter().map(entry_out).collect(),
+        commit: message.commit,
+        snapshot,
+        reject: message.reject,
+        reject_hint: message.reject_hint,
+        context: (!message.context.is_empty()).then_some(message.context),
+        ..Default::default()
+    };
+    out.set_type(kind_out(message.msg_type));
+    out
+}
+
+fn kind_in(kind: pb::MessageType) -> Option<lib::MessageType> {
+    use pb::MessageType as From;
+    Some(match kind {
+        From::MsgProp => lib::MessageType::MsgPropose,
+        From::MsgApp => lib::MessageType::MsgAppend,
+        From::MsgAppResp => lib::MessageType::MsgAppendResponse,
+        From::MsgVote => lib::MessageType::MsgRequestVote,
+        From::MsgVoteResp => lib::MessageType::MsgRequestVoteResponse,
+        From::MsgSnap => lib::MessageType::MsgSnapshot,
+        From::MsgHeartbeat => lib::MessageType::MsgHeartbeat,
+        From::MsgHeartbeatResp => lib::MessageType::MsgHeartbeatResponse,
+        From::MsgTransferLeader => lib::MessageType::MsgTransferLeader,
+        From::MsgTimeoutNow => lib::MessageType::MsgTimeoutNow,
+        From::MsgReadIndex => lib::MessageType::MsgReadIndex,
+        From::MsgReadIndexResp => lib::MessageType::MsgReadIndexResp,
+        From::MsgPreVote => lib::MessageType::MsgRequestPreVote,
+        From::MsgPreVoteResp => lib::MessageType::MsgRequestPreVoteResponse,
+        // These are how a member talks with itself.
+        From::MsgHup
+        | From::MsgBeat
+        | From::MsgUnreachable
+        | From::MsgSnapStatus
+        | From::MsgCheckQuorum => return None,
+    })
+}
+
+fn kind_out(kind: lib::MessageType) -> pb::MessageType {
+    use lib::MessageType as From;
+    match kind {
+        From::MsgHup => pb::MessageType::MsgHup,
+        From::MsgBeat => pb::MessageType::MsgBeat,
+        From::MsgPropose => pb::MessageType::MsgProp,
+        From::MsgAppend => pb::MessageType::MsgApp,
+        From::MsgAppendResponse => pb::MessageType::MsgAppResp,
+        From::MsgRequestVote => pb::MessageType::MsgVote,
+        From::MsgRequestVoteResponse => pb::MessageType::MsgVoteResp,
+        From::MsgSnapshot => pb::MessageType::MsgSnap,
+        From::MsgHeartbeat => pb::MessageType::MsgHeartbeat,
+        From::MsgHeartbeatResponse => pb::MessageType::MsgHeartbeatResp,
+        From::MsgUnreachable => pb::MessageType::MsgUnreachable,
+        From::MsgSnapStatus => pb::MessageType::MsgSnapStatus,
+        From::MsgCheckQuorum => pb::MessageType::MsgCheckQuorum,
+        From::MsgTransferLeader => pb::MessageType::MsgTransferLeader,
+        From::MsgTimeoutNow => pb::MessageType::MsgTimeoutNow,
+        From::MsgReadIndex => pb::MessageType::MsgReadIndex,
+        From::MsgReadIndexResp => pb::MessageType::MsgReadIndexResp,
+        From::MsgRequestPreVote => pb::MessageType::MsgPreVote,
+        From::MsgRequestPreVoteResponse => pb::MessageType::MsgPreVoteResp,
+    }
+}
+
+pub(crate) fn entry_in(entry: pb::Entry) -> lib::Entry {
+    let mut out = lib::Entry::default();
+    out.entry_type = match entry.r#type() {
+        pb::EntryType::EntryNormal => lib::EntryType::EntryNormal,
+        pb::EntryType::EntryConfChange => lib::EntryType::EntryConfChange,
+        pb::EntryType::EntryConfChangeV2 => lib::EntryType::EntryConfChangeV2,
+    };
+    out.term = entry.term;
+    out.index = entry.index;
+    out.data = entry.data.unwrap_or_default();
+    out
+}
+
+pub(crate) fn entry_out(entry: lib::Entry) -> pb::Entry {
+    let mut out = pb::Entry {
+        term: entry.term,
+        index: entry.index,
+        // Go tells "no data" from "empty data"; the entry of a new leader has none.
+        data: (!entry.data.is_empty()).then_some(entry.data),
+        ..Default::default()
+    };
+    out.set_type(match entry.entry_type {
+        lib::EntryType::EntryNormal => pb::EntryType::EntryNormal,
+        lib::EntryType::EntryConfChange => pb::EntryType::EntryConfChange,
+        lib::EntryType::EntryConfChangeV2 => pb::EntryType::EntryConfChangeV2,
+    });
+    out
+}
+
+pub(crate) fn snapshot_in(snapshot: pb::Snapshot) -> lib::Snapshot {
+    let mut out = lib::Snapshot::default();
+    out.data = snapshot.data.unwrap_or_default();
+    let metadata = out.mut_metadata();
+    metadata.index = snapshot.metadata.index;
+    metadata.term = snapshot.metadata.term;
+    metadata.set_conf_state(conf_state_in(snapshot.metadata.conf_state));
+    out
+}
+
+pub(crate) fn snapshot_out(snapshot: lib::Snapshot) -> pb::Snapshot {
+    let metadata = snapshot.get_metadata();
+    pb::Snapshot {
+        metadata: pb::SnapshotMetadata {
+            conf_state: conf_state_out(metadata.get_conf_state().clone()),
+            index: metadata.index,
+            term: metadata.term,
+        },
+        data: (!snapshot.data.is_empty()).then_some(snapshot.data),
+    }
+}
+
+pub(crate) fn conf_state_in(state: pb::ConfState) -> lib::ConfState {
+    let mut out = lib::ConfState::default();
+    out.voters = state.voters;
+    out.learners = state.learners;
+    out.voters_outgoing = state.voters_outgoing;
+    out.learners_next = state.learners_next;
+    out.auto_leave = state.auto_leave;
+    out
+}
+
+pub(crate) fn conf_state_out(state: lib::ConfState) -> pb::ConfState {
+    let mut out = pb::ConfState {
+        voters: state.voters,
+        learners: state.learners,
+        voters_outgoing: state.voters_outgoing,
+        learners_next: state.learners_next,
+        auto_leave: state.auto_leave,
+    };
+    // etcd lists them in order.
+    out.voters.sort_unstable();
+    out.learners.sort_unstable();
+    out
+}
+
+pub(crate) fn hard_state_in(state: pb::HardState) -> lib::HardState {
+    let mut out = lib::HardState::default();
+    out.term = state.term;
+    out.vote = state.vote;
+    out.commit = state.commit;
+    out
+}
+
+pub(crate) fn hard_state_out(state: &lib::HardState) -> pb::HardState {
+    pb::HardState {
+        term: state.term,
+        vote: state.vote,
+        commit: state.commit,
+    }
+}
+
+/// What raft has to do for a change; `None` if only etcd's own records change.
+pub(crate) fn conf_change_in(change: &pb::ConfChange) -> Option<lib::ConfChange> {
+    let mut out = lib::ConfChange::default();
+    out.change_type = match change.r#type() {
+        pb::ConfChangeType::ConfChangeAddNode => lib::ConfChangeType::AddNode,
+        pb::ConfChangeType::ConfChangeRemoveNode => lib::ConfChangeType::RemoveNode,
+        pb::ConfChangeType::ConfChangeAddLearnerNode => lib::ConfChangeType::AddLearnerNode,
+        pb::ConfChangeType::ConfChangeUpdateNode => return None,
+    };
+    out.node_id = change.node_id;
+    Some(out)
+}

@@ -1,0 +1,135 @@
+//! Status, hashes, snapshots, defragmentation, alarms, moving the leader.
+
+use std::time::Duration;
+
+use mvcc::Response;
+use wire::etcdserverpb::{self as pb, AlarmType, InternalRaftRequest};
+
+use super::{EtcdError, Server, VERSION};
+use crate::raft::driver::Event;
+
+impl Server {
+    /// Status of this member.
+    pub fn status(&self) -> pb::StatusResponse {
+        let progress = &self.0.progress;
+        let leader = progress.lead();
+        let mut errors = Vec::new();
+        if leader == 0 {
+            errors.push(EtcdError::NoLeader.to_string());
+        }
+        errors.extend(self.0.store.alarms().iter().map(alarm_text));
+        pb::StatusResponse {
+            header: Some(self.header_at(self.0.store.revision())),
+            version: VERSION.to_owned(),
+            db_size: self.0.store.size_bytes() as i64,
+            leader,
+            raft_index: progress.committed(),
+            raft_term: progress.term(),
+            raft_applied_index: progress.applied(),
+            errors,
+            db_size_in_use: self.0.store.in_use_bytes() as i64,
+            is_learner: self.is_learner(),
+        }
+    }
+
+    /// `Maintenance.Hash`.
+    pub async fn hash(&self) -> Result<pb::HashResponse, EtcdError> {
+        let (hash, revision) = self.blocking(|store| store.hash()).await?;
+        Ok(pb::HashResponse {
+            header: Some(self.header_at(revision)),
+            hash,
+        })
+    }
+
+    /// `Maintenance.HashKV`; revision 0 is the newest.
+    pub async fn hash_kv(&self, revision: i64) -> Result<pb::HashKvResponse, EtcdError> {
+        let (found, current) = self.blocking(move |store| store.hash_kv(revision)).await?;
+        Ok(pb::HashKvResponse {
+            header: Some(self.header_at(current)),
+            hash: found.hash,
+            compact_revision: found.compact_revision,
+        })
+    }
+
+    /// Rewrites the db file without its free pages.
+    pub async fn defragment(&self) -> Result<(), EtcdError> {
+        let options = self.0.bolt_options.clone();
+        self.blocking(move |store| store.defragment(&|path| bolt::Db::open(path, options.clone())))
+            .await
+    }
+
+    /// A snapshot of the db as it is now, for `Maintenance.Snapshot`.
+    pub async fn snapshot(&self) -> Result<bolt::ReadTx, EtcdError> {
+        self.blocking(|store| store.snapshot()).await
+    }
+
+    /// Lists, raises or disarms alarms.
+    pub async fn alarm(&self, request: pb::AlarmRequest) -> Result<pb::AlarmResponse, EtcdError> {
+        let request = InternalRaftRequest {
+            alarm: Some(request),
+            ..Default::default()
+        };
+        match self.propose(request).await? {
+            Response::Alarm(mut response) => {
+                self.fill(&mut response.header);
+                Ok(response)
+            }
+            _ => Err(EtcdError::Stopped),
+        }
+    }
+
+    /// Hands the leadership to another voter and waits until that is done.
+    pub async fn move_leader(&self, target: u64) -> Result<(), EtcdError> {
+        if !self.is_leader() {
+            return Err(EtcdError::NotLeader);
+        }
+        if !self.voting_ids().contains(&target) {
+            return Err(EtcdError::BadLeaderTransferee);
+        }
+        crate::info!("etcdserver/server.go:1504", "leadership transfer starting",
+            "local-member-id" => format!("{:x}", self.id()),
+            "current-leader-member-id" => format!("{:x}", self.leader()),
+            "transferee-member-id" => format!("{target:x}"));
+        let mut lead = self.0.progress.lead.subscribe();
+        self.send(Event::TransferLeader { target }).await?;
+        let moved = lead.wait_for(|lead| *lead == target);
+        match tokio::time::timeout(self.request_timeout(), moved).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(_)) => Err(EtcdError::Stopped),
+            Err(_) => Err(EtcdError::TimeoutLeaderTransfer),
+        }
+    }
+
+    /// Gives the leadership away before a stop, so that the others need no election.
+    pub async fn transfer_leadership(&self) {
+        let others: Vec<_> = self
+            .voting_ids()
+            .into_iter()
+            .filter(|id| *id != self.id())
+            .collect();
+        if !self.is_leader() || others.is_empty() {
+            return;
+        }
+        let transport = self.transport();
+        let longest = others
+            .into_iter()
+            .filter_map(|id| transport.active_since(id).map(|since| (since, id)))
+            .min();
+        if let Some((_, id)) = longest {
+            // The others elect someone anyway if this fails.
+            let _ = tokio::time::timeout(Duration::from_secs(5), self.move_leader(id)).await;
+        }
+    }
+}
+
+/// As Go prints an `AlarmMember`.
+fn alarm_text(alarm: &pb::AlarmMember) -> String {
+    let mut text = String::new();
+    if alarm.member_id != 0 {
+        text += &format!("memberID:{} ", alarm.member_id);
+    }
+    if alarm.alarm != AlarmType::None as i32 {
+        text += &format!("alarm:{} ", alarm.alarm().as_str_name());
+    }
+    text
+}
