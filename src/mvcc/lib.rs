@@ -30,6 +30,9 @@ mod view;
 mod watch;
 mod writer;
 
+#[cfg(test)]
+mod store_tests;
+
 pub use check::{
     check_delete_range_request, check_put_request, check_range_request, check_txn_request,
 };

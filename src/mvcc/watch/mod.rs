@@ -10,9 +10,6 @@ mod group;
 mod hub;
 mod sync;
 
-#[cfg(test)]
-mod tests;
-
 use std::sync::Arc;
 
 use wire::{etcdserverpb as pb, mvccpb};
