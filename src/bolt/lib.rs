@@ -34,6 +34,8 @@ mod commit;
 #[cfg(test)]
 mod crash_tests;
 mod cursor;
+#[cfg(test)]
+mod damage_tests;
 mod db;
 mod disk;
 mod error;

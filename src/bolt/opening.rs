@@ -181,6 +181,13 @@ fn check_meta(pager: &Pager, meta: &Meta) -> Result<()> {
             format!("{} bytes", pager.file_len()),
         ));
     }
+    if meta.txid == u64::MAX {
+        return Err(pager.corrupt(
+            page,
+            "a number that commits can follow",
+            "the last number there is",
+        ));
+    }
     pager.check_bounds(meta.root.root, meta.high_water)
 }
 
