@@ -54,7 +54,12 @@ impl IdMap {
             let gids = root_range("/proc/self/gid_map", "/etc/subgid");
             if let (Some(uids), Some(gids)) = (uids, gids) {
                 let (uids, gids) = (vec![uids], vec![gids]);
-                return IdMap { uids, gids, writer: Writer::Own, deny_setgroups: false };
+                return IdMap {
+                    uids,
+                    gids,
+                    writer: Writer::Own,
+                    deny_setgroups: false,
+                };
             }
             return IdMap::one(0, 0);
         }
@@ -64,24 +69,55 @@ impl IdMap {
 
     /// One user, one group.
     pub(crate) fn one(uid: u32, gid: u32) -> IdMap {
-        let range = |outside| vec![Range { inside: 0, outside, count: 1 }];
-        IdMap { uids: range(uid), gids: range(gid), writer: Writer::Own, deny_setgroups: true }
+        let range = |outside| {
+            vec![Range {
+                inside: 0,
+                outside,
+                count: 1,
+            }]
+        };
+        IdMap {
+            uids: range(uid),
+            gids: range(gid),
+            writer: Writer::Own,
+            deny_setgroups: true,
+        }
     }
 
     fn with_helpers(uid: Uid, gid: u32) -> Option<IdMap> {
         let writer = Writer::Helpers(find_program("newuidmap")?, find_program("newgidmap")?);
         let names = [
-            User::from_uid(uid).ok().flatten().map(|user| user.name).unwrap_or_default(),
+            User::from_uid(uid)
+                .ok()
+                .flatten()
+                .map(|user| user.name)
+                .unwrap_or_default(),
             uid.to_string(),
         ];
         let map = |outside, file| {
             let (start, count) = sub_range(&fs::read_to_string(file).ok()?, &names)?;
-            let own = Range { inside: 0, outside, count: 1 };
-            Some(vec![own, Range { inside: 1, outside: start, count: count.min(FULL - 1) }])
+            let own = Range {
+                inside: 0,
+                outside,
+                count: 1,
+            };
+            Some(vec![
+                own,
+                Range {
+                    inside: 1,
+                    outside: start,
+                    count: count.min(FULL - 1),
+                },
+            ])
         };
         let uids = map(uid.as_raw(), "/etc/subuid")?;
         let gids = map(gid, "/etc/subgid")?;
-        Some(IdMap { uids, gids, writer, deny_setgroups: false })
+        Some(IdMap {
+            uids,
+            gids,
+            writer,
+            deny_setgroups: false,
+        })
     }
 
     /// Whether there is more than root.
@@ -97,7 +133,13 @@ impl IdMap {
     /// The map that is this one seen from within: everything to itself.
     pub(crate) fn identity(&self) -> IdMap {
         let flat = |ranges: &[Range]| {
-            ranges.iter().map(|range| Range { outside: range.inside, ..*range }).collect()
+            ranges
+                .iter()
+                .map(|range| Range {
+                    outside: range.inside,
+                    ..*range
+                })
+                .collect()
         };
         IdMap {
             uids: flat(&self.uids),
@@ -146,7 +188,11 @@ fn run_helper(program: &PathBuf, pid: i32, ranges: &[Range]) -> io::Result<()> {
         return Ok(());
     }
     let words = String::from_utf8_lossy(&output.stderr);
-    Err(io::Error::other(format!("{}: {}", program.display(), words.trim())))
+    Err(io::Error::other(format!(
+        "{}: {}",
+        program.display(),
+        words.trim()
+    )))
 }
 
 /// The range that root maps: never user 0 of the host.
@@ -167,7 +213,13 @@ fn choose_root_range(own: &[Range], sub: &str) -> Option<Range> {
                     <= u64::from(range.inside) + u64::from(range.count)
         })
     };
-    let range = |outside, count| Some(Range { inside: 0, outside, count });
+    let range = |outside, count| {
+        Some(Range {
+            inside: 0,
+            outside,
+            count,
+        })
+    };
     if has(wanted.0, wanted.1.min(FULL)) {
         return range(wanted.0, wanted.1.min(FULL));
     }
@@ -184,7 +236,11 @@ fn parse_map(text: &str) -> Vec<Range> {
         .filter_map(|line| {
             let mut numbers = line.split_whitespace().map(str::parse);
             let mut next = || numbers.next()?.ok();
-            Some(Range { inside: next()?, outside: next()?, count: next()? })
+            Some(Range {
+                inside: next()?,
+                outside: next()?,
+                count: next()?,
+            })
         })
         .collect()
 }
@@ -222,7 +278,10 @@ mod tests {
     fn root_takes_an_unused_range_and_never_itself() {
         let all = parse_map("         0          0 4294967295\n");
         let range = choose_root_range(&all, "").expect("a range");
-        assert_eq!((range.inside, range.outside, range.count), (0, UNUSED, FULL));
+        assert_eq!(
+            (range.inside, range.outside, range.count),
+            (0, UNUSED, FULL)
+        );
         let range = choose_root_range(&all, "drill:5:9\nroot:200000:65536\n").expect("a range");
         assert_eq!(range.outside, 200_000);
     }

@@ -35,6 +35,7 @@ pub fn run_internal(args: Vec<OsString>) -> ExitCode {
         Some("sandbox-fabric") => fabric::run_supervisor(),
         Some("sandbox-init") => init::run(&args),
         Some("sandbox-enter") => enter::run(&args),
+        Some("sandbox-container") => container::run_shim(&args),
         _ => {
             eprintln!("this word is kubedrill's own; it is not for use by hand");
             ExitCode::FAILURE

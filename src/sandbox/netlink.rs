@@ -100,7 +100,9 @@ impl Netlink {
         let read = recv(self.0.as_raw_fd(), &mut answer, MsgFlags::empty())?;
         let kind = u16::from_ne_bytes([answer[4], answer[5]]);
         if read < 20 || kind != NLMSG_ERROR {
-            return Err(io::Error::other("rtnetlink gave an answer that is not understood"));
+            return Err(io::Error::other(
+                "rtnetlink gave an answer that is not understood",
+            ));
         }
         match i32::from_ne_bytes([answer[16], answer[17], answer[18], answer[19]]) {
             0 => Ok(()),
@@ -113,7 +115,9 @@ impl Netlink {
         let mut message = Message::new(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
         message.link(0, false);
         message.name(name);
-        message.nest(IFLA_LINKINFO, |info| info.attribute(IFLA_INFO_KIND, b"bridge\0"));
+        message.nest(IFLA_LINKINFO, |info| {
+            info.attribute(IFLA_INFO_KIND, b"bridge\0")
+        });
         self.request(message)
     }
 
@@ -177,7 +181,15 @@ impl Netlink {
         let mut message = Message::new(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
         // struct rtmsg: family, lengths, tos, table, protocol, scope, type, flags.
         let family = libc::AF_INET as u8;
-        message.0.extend([family, 0, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, RT_SCOPE_UNIVERSE]);
+        message.0.extend([
+            family,
+            0,
+            0,
+            0,
+            RT_TABLE_MAIN,
+            RTPROT_BOOT,
+            RT_SCOPE_UNIVERSE,
+        ]);
         message.0.extend([RTN_UNICAST, 0, 0, 0, 0]);
         message.attribute(RTA_GATEWAY, &gateway.octets());
         message.attribute(RTA_OIF, &index_of(name)?.to_ne_bytes());

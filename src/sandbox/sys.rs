@@ -11,13 +11,21 @@ use nix::sched::CloneFlags;
 
 /// Turns the answer of a system call into a result.
 fn check(answer: i64) -> io::Result<i64> {
-    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(answer) }
+    if answer < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(answer)
+    }
 }
 
 /// Forks into new namespaces. Returns the child's PID in the parent and `None`
 /// in the child. The caller must be single-threaded (debug builds check it).
 pub(crate) fn fork_into(namespaces: CloneFlags) -> io::Result<Option<i32>> {
-    debug_assert_eq!(threads(), 1, "a process with threads must not fork without exec");
+    debug_assert_eq!(
+        threads(),
+        1,
+        "a process with threads must not fork without exec"
+    );
     let flags = i64::from(namespaces.bits()) | i64::from(libc::SIGCHLD);
     // SAFETY: with a null stack and no CLONE_VM, clone acts as fork does: the
     // child runs on a copy of this memory. There is only one thread, so no lock
@@ -35,16 +43,20 @@ pub(crate) fn threads() -> usize {
 /// Has the kernel kill this process when the thread that made it ends.
 pub(crate) fn die_with_parent() -> io::Result<()> {
     // SAFETY: plain values only.
-    check(i64::from(unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0) }))
-        .map(drop)
+    check(i64::from(unsafe {
+        libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL, 0, 0, 0)
+    }))
+    .map(drop)
 }
 
 /// Whether other processes of the same user may look into this one through
 /// `/proc`, and whether its `/proc/PID` files belong to that user.
 pub(crate) fn set_dumpable(yes: bool) -> io::Result<()> {
     // SAFETY: plain values only.
-    check(i64::from(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, i32::from(yes), 0, 0, 0) }))
-        .map(drop)
+    check(i64::from(unsafe {
+        libc::prctl(libc::PR_SET_DUMPABLE, i32::from(yes), 0, 0, 0)
+    }))
+    .map(drop)
 }
 
 /// Leaves the user's session keyring behind, so that a node cannot read it.
@@ -59,7 +71,12 @@ pub(crate) fn leave_keyring() {
 pub(crate) fn close_on_exec_from(first: RawFd) -> io::Result<()> {
     // SAFETY: plain values only; nothing is closed now.
     let answer = unsafe {
-        libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC)
+        libc::syscall(
+            libc::SYS_close_range,
+            first,
+            u32::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        )
     };
     if answer == 0 {
         return Ok(());
@@ -80,7 +97,19 @@ pub(crate) fn close_on_exec_from(first: RawFd) -> io::Result<()> {
 /// Keeps a descriptor open across exec.
 pub(crate) fn keep_on_exec(fd: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: the descriptor is borrowed and thus open.
-    check(i64::from(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, 0) })).map(drop)
+    check(i64::from(unsafe {
+        libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, 0)
+    }))
+    .map(drop)
+}
+
+/// Has a command inherit a descriptor under its present number. No other command
+/// that is spawned meanwhile gets it.
+pub(crate) fn pass_to_child(command: &mut std::process::Command, fd: OwnedFd) {
+    use std::os::unix::process::CommandExt as _;
+    // SAFETY: the closure makes one system call, which is safe between fork and
+    // exec, and owns the descriptor.
+    unsafe { command.pre_exec(move || keep_on_exec(fd.as_fd())) };
 }
 
 /// Makes `number` another name of a descriptor, open across exec; what had the

@@ -6,13 +6,31 @@
 //! container, as with a real runtime: a restarted kubelet finds its containers
 //! with [`list`] and goes on with [`Container::open`].
 
+mod log;
+mod root;
+mod shim;
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::{Deserialize, Serialize};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
-use crate::error::{Error, Result};
+use crate::enter::{self, Target};
+use crate::error::{Context as _, Error, Result};
+use crate::fabric::Process;
 use crate::spec::{Exec, File};
+use crate::sys;
+use shim::Report;
+
+pub(crate) use shim::run as run_shim;
 
 /// What to run and what it shall see.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -76,7 +94,81 @@ pub struct Exited {
 /// A started container, running or ended.
 #[derive(Debug)]
 pub struct Container {
+    files: Files,
+    running: Running,
+}
+
+/// The processes of a container, as the node numbers them.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Running {
+    shim: Option<Process>,
+    init: Option<Process>,
+}
+
+/// The state of a container on disk: `spec.json`, `running.json`, `exited.json`.
+#[derive(Debug)]
+struct Files {
     id: String,
+    dir: PathBuf,
+}
+
+impl Files {
+    fn of(id: &str) -> Result<Files> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        if id.is_empty() || id.len() > 128 || !id.bytes().all(plain) || id.starts_with('.') {
+            return Err(Error::Spec(format!(
+                "{id:?} is no id for a container: letters, digits, hyphens, dots"
+            )));
+        }
+        Ok(Files {
+            id: id.to_owned(),
+            dir: state_dir().join(id),
+        })
+    }
+
+    /// The mount point of the container's root.
+    fn root(&self) -> PathBuf {
+        self.dir.join("root")
+    }
+
+    fn read<T: for<'a> Deserialize<'a>>(&self, name: &str) -> Result<Option<T>> {
+        let what = || format!("read the state of container {}", self.id);
+        match fs::read(self.dir.join(name)) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).with_context(what),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(what),
+        }
+    }
+
+    fn write(&self, name: &str, value: &impl Serialize) -> Result<()> {
+        let what = || format!("write the state of container {}", self.id);
+        let bytes = serde_json::to_vec(value).with_context(what)?;
+        let temporary = self.dir.join(format!("{name}.new"));
+        fs::write(&temporary, bytes).with_context(what)?;
+        fs::rename(&temporary, self.dir.join(name)).with_context(what)
+    }
+
+    fn spec(&self) -> Result<ContainerSpec> {
+        self.read("spec.json")?
+            .ok_or_else(|| Error::NoSuchContainer(self.id.clone()))
+    }
+
+    fn running(&self) -> Result<Running> {
+        self.read("running.json")?
+            .ok_or_else(|| Error::NoSuchContainer(self.id.clone()))
+    }
+
+    fn write_running(&self, running: &Running) -> Result<()> {
+        self.write("running.json", running)
+    }
+
+    fn exited(&self) -> Result<Option<Exited>> {
+        self.read("exited.json")
+    }
+
+    fn write_exited(&self, exited: &Exited) -> Result<()> {
+        self.write("exited.json", exited)
+    }
 }
 
 impl Container {
@@ -85,91 +177,241 @@ impl Container {
     ///
     /// # Errors
     /// [`Error::Exec`] when the program cannot be executed; otherwise what could
-    /// not be mounted.
+    /// not be mounted. Nothing is left of a container that did not start, but
+    /// its log.
     pub fn start(spec: &ContainerSpec) -> Result<Container> {
-        Err(Error::NoSuchContainer(spec.id.clone()))
+        let files = Files::of(&spec.id)?;
+        if spec.argv.is_empty() {
+            return Err(Error::Spec(format!("container {} has no command", spec.id)));
+        }
+        fs::create_dir_all(state_dir()).context("make the directory of containers")?;
+        fs::create_dir(&files.dir)
+            .and_then(|()| fs::create_dir(files.root()))
+            .with_context(|| format!("make the state of container {}", spec.id))?;
+        let outcome = files
+            .write("spec.json", spec)
+            .and_then(|()| launch(&spec.id));
+        match outcome.and_then(|()| files.running()) {
+            Ok(running) => Ok(Container { files, running }),
+            Err(error) => {
+                let _ = fs::remove_dir_all(&files.dir);
+                Err(error)
+            }
+        }
     }
 
     /// A container that another process of the node has started.
     pub fn open(id: &str) -> Result<Container> {
-        Err(Error::NoSuchContainer(id.to_owned()))
+        let files = Files::of(id)?;
+        let running = files.running()?;
+        Ok(Container { files, running })
     }
 
     /// The id of the specification.
     pub fn id(&self) -> &str {
-        &self.id
+        &self.files.id
     }
 
     /// The specification with which it was started.
     pub fn spec(&self) -> Result<ContainerSpec> {
-        Err(Error::NoSuchContainer(self.id.clone()))
+        self.files.spec()
     }
 
     /// Its first process, as the node numbers it. `None` once it has ended.
     pub fn pid(&self) -> Option<i32> {
-        None
+        self.running
+            .init
+            .filter(|init| init.is_alive())
+            .map(|init| init.pid)
     }
 
     /// How it ended, or `None` while it runs. Does not block.
     pub fn try_wait(&self) -> Result<Option<Exited>> {
-        Err(Error::NoSuchContainer(self.id.clone()))
+        if let Some(exited) = self.files.exited()? {
+            return Ok(Some(exited));
+        }
+        if self.running.shim.is_some_and(Process::is_alive) {
+            return Ok(None);
+        }
+        // The shim writes before it ends: look again before taking it for killed.
+        Ok(Some(self.files.exited()?.unwrap_or_else(|| Exited {
+            code: 137,
+            signal: Some(libc::SIGKILL),
+            at_unix_nanos: jiff::Timestamp::now().as_nanosecond(),
+        })))
     }
 
     /// Waits for its end. Needs a tokio runtime with IO; may be dropped and
     /// called again.
     pub async fn wait(&self) -> Result<Exited> {
-        Err(Error::NoSuchContainer(self.id.clone()))
+        loop {
+            if let Some(exited) = self.try_wait()? {
+                return Ok(exited);
+            }
+            let what = || format!("watch container {}", self.files.id);
+            let Some(shim) = self.running.shim else {
+                continue;
+            };
+            // An error means that it has just ended.
+            let Ok(pidfd) = sys::pidfd_open(shim.pid) else {
+                continue;
+            };
+            if shim.is_alive() {
+                let watched = watch(pidfd).with_context(what)?;
+                drop(watched.readable().await.with_context(what)?);
+            }
+        }
     }
 
     /// Sends a signal to its first process; one that ended gets none. All
-    /// processes end with the first one.
+    /// processes end with the first one, unless they share the node's PIDs.
     pub fn signal(&self, signal: i32) -> Result<()> {
-        let _ = signal;
-        Ok(())
+        let Some(init) = self.running.init else {
+            return Ok(());
+        };
+        let Ok(pidfd) = sys::pidfd_open(init.pid) else {
+            return Ok(());
+        };
+        // The number may have a new owner; the descriptor cannot change it.
+        if !init.is_alive() {
+            return Ok(());
+        }
+        match sys::pidfd_signal(pidfd.as_fd(), signal) {
+            Err(error) if error.raw_os_error() != Some(libc::ESRCH) => {
+                Err(error).with_context(|| format!("signal container {}", self.files.id))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A command that runs `exec` in the container, with the container's
-    /// environment. Streams and exit status as with [`crate::Fabric::command`].
-    /// With `exec.tty` and a standard input that is no terminal, use
-    /// [`Container::exec_with_window`] to pass on window sizes.
+    /// environment and user. Streams and exit status as with
+    /// [`crate::Fabric::command`]. With `exec.tty` and a standard input that is
+    /// no terminal, use [`Container::exec_with_window`] to pass on window sizes.
     pub fn exec(&self, exec: &Exec) -> Result<Command> {
-        let _ = exec;
-        Err(Error::NoSuchContainer(self.id.clone()))
+        self.exec_request(exec, None)
     }
 
     /// As [`Container::exec`] on a terminal, with a handle that sets its size.
     pub fn exec_with_window(&self, exec: &Exec) -> Result<(Command, Window)> {
-        let _ = exec;
-        Err(Error::NoSuchContainer(self.id.clone()))
+        let (ours, theirs) = UnixStream::pair().context("make a socket")?;
+        let exec = Exec {
+            tty: true,
+            ..exec.clone()
+        };
+        let mut command = self.exec_request(&exec, Some(theirs.as_raw_fd()))?;
+        sys::pass_to_child(&mut command, theirs.into());
+        Ok((command, Window { ours }))
     }
 
-    /// Forgets an ended container: its state is removed, its log stays. Kills it
-    /// if it still runs.
+    fn exec_request(&self, exec: &Exec, window: Option<i32>) -> Result<Command> {
+        let spec = self.spec()?;
+        let init = self
+            .running
+            .init
+            .filter(|init| init.is_alive())
+            .ok_or_else(|| Error::Child(format!("container {} is not running", self.files.id)))?;
+        let mut exec = exec.clone();
+        if exec.user.is_none() && (spec.uid, spec.gid) != (0, 0) {
+            exec.user = Some(format!("{}:{}", spec.uid, spec.gid));
+        }
+        let target = Target::Container {
+            pid: init,
+            env: spec.environment(),
+            cwd: spec.cwd,
+        };
+        enter::command(
+            Path::new("/proc/self/exe"),
+            &enter::Request {
+                target,
+                exec,
+                window,
+            },
+        )
+    }
+
+    /// Forgets a container: its state is removed, its log stays. Kills it if it
+    /// still runs; blocks until it has ended, for some milliseconds.
     pub fn remove(self) -> Result<()> {
-        Ok(())
+        self.signal(libc::SIGKILL)?;
+        if let Some(shim) = self.running.shim
+            && let Ok(pidfd) = sys::pidfd_open(shim.pid)
+            && shim.is_alive()
+        {
+            let mut fds = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+            let _ = poll(&mut fds, PollTimeout::from(5000u16));
+        }
+        match fs::remove_dir_all(&self.files.dir) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(error).with_context(|| format!("remove container {}", self.files.id))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
-/// Sets the size of a terminal that a command runs on. Keep it until the
-/// command was spawned.
+fn watch(pidfd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: the descriptor stays open and the same for as long as it is
+    // registered, because what registers it owns it.
+    let watched = unsafe { AsyncFd::register_with_interest(pidfd, Interest::READABLE) };
+    Ok(watched?)
+}
+
+fn launch(id: &str) -> Result<()> {
+    let output = Command::new("/proc/self/exe")
+        .arg0("kubedrill")
+        .args(["sandbox-container", id])
+        .stdin(Stdio::null())
+        .output()
+        .context("start a container's shim")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    match serde_json::from_str(text.trim()) {
+        Ok(Report::Started) => Ok(()),
+        Ok(Report::Exec(argv0, reason)) => Err(Error::Exec { argv0, reason }),
+        Ok(Report::Failed(text)) => Err(Error::Child(text)),
+        Err(_) => {
+            let words = String::from_utf8_lossy(&output.stderr);
+            Err(Error::Child(format!(
+                "a container's shim failed: {}",
+                words.trim()
+            )))
+        }
+    }
+}
+
+/// Sets the size of a terminal that a command runs on. Spawn that command
+/// only once.
 #[derive(Debug)]
 pub struct Window {
-    _socket: std::os::unix::net::UnixStream,
+    ours: UnixStream,
 }
 
 impl Window {
     /// Tells the terminal its new size. An ended command is no error.
     pub fn resize(&self, columns: u16, rows: u16) {
-        let _ = (columns, rows);
+        let mut bytes = [0; 4];
+        bytes[..2].copy_from_slice(&rows.to_ne_bytes());
+        bytes[2..].copy_from_slice(&columns.to_ne_bytes());
+        let _ = (&self.ours).write_all(&bytes);
     }
 }
 
 /// The ids of all containers of this node, running or ended but not removed.
 pub fn list() -> Result<Vec<String>> {
-    Ok(Vec::new())
+    let entries = match fs::read_dir(state_dir()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.context("list the containers")?,
+    };
+    let mut ids: Vec<String> = entries
+        .flatten()
+        .filter(|entry| entry.path().join("running.json").exists())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .collect();
+    ids.sort();
+    Ok(ids)
 }
 
-/// Where the state of containers is kept within a node.
+/// Where the state of containers is kept within a node. It ends with the boot.
 pub fn state_dir() -> &'static Path {
     Path::new("/run/kubedrill/containers")
 }

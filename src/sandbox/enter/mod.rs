@@ -23,6 +23,7 @@ use crate::fabric::Process;
 use crate::spec::Exec;
 use crate::sys;
 
+pub(crate) use relay::wait_status;
 pub(crate) use user::User;
 
 /// The PATH of a login in a node and of a container.
@@ -111,7 +112,10 @@ fn gone() -> Error {
 /// `network JSON PROGRAM [ARGUMENT…]`: the fabric's network, the host's files.
 fn enter_network(args: &[OsString]) -> Result<u8> {
     let usage = || Error::Child("sandbox-enter network lacks arguments".to_owned());
-    let inside = args.first().and_then(|json| json.to_str()).ok_or_else(usage)?;
+    let inside = args
+        .first()
+        .and_then(|json| json.to_str())
+        .ok_or_else(usage)?;
     let inside: Process = serde_json::from_str(inside).context("read the request")?;
     let (program, rest) = args[1..].split_first().ok_or_else(usage)?;
     let (user, net) = (namespace(inside, "user")?, namespace(inside, "net")?);
@@ -127,7 +131,11 @@ fn enter_network(args: &[OsString]) -> Result<u8> {
     drop((user, net));
     let error = Command::new(program).args(rest).exec();
     eprintln!("{}: {error}", Path::new(program).display());
-    Ok(if error.kind() == io::ErrorKind::NotFound { 127 } else { 126 })
+    Ok(if error.kind() == io::ErrorKind::NotFound {
+        127
+    } else {
+        126
+    })
 }
 
 /// `exec JSON`.
@@ -220,19 +228,36 @@ fn plan(request: &Request) -> Result<Plan> {
     }
     let cwd_or_root = exec.cwd.is_none();
     let cwd = exec.cwd.clone().unwrap_or(cwd);
-    Ok(Plan { argv: exec.argv.clone(), env, cwd, cwd_or_root, user })
+    Ok(Plan {
+        argv: exec.argv.clone(),
+        env,
+        cwd,
+        cwd_or_root,
+        user,
+    })
 }
 
 /// Becomes the planned program. Must run in a fork. Returns only what went
 /// wrong, as (exit status, text).
 pub(crate) fn execute(plan: &Plan) -> (u8, String) {
-    let cwd = if plan.cwd.as_os_str().is_empty() { Path::new("/") } else { &plan.cwd };
+    let cwd = if plan.cwd.as_os_str().is_empty() {
+        Path::new("/")
+    } else {
+        &plan.cwd
+    };
     if let Err(error) = nix::unistd::chdir(cwd)
         && !(plan.cwd_or_root && nix::unistd::chdir("/").is_ok())
     {
-        return (126, format!("chdir to cwd ({:?}) set in config failed: {error}", cwd));
+        return (
+            126,
+            format!("chdir to cwd ({:?}) set in config failed: {error}", cwd),
+        );
     }
     if let Err(error) = plan.user.become_it() {
+        return (126, error.to_string());
+    }
+    // After the change of user, which makes the kernel forget it.
+    if let Err(error) = sys::die_with_parent() {
         return (126, error.to_string());
     }
     sys::reset_signals();
@@ -246,8 +271,10 @@ pub(crate) fn execute(plan: &Plan) -> (u8, String) {
 /// that container runtimes give.
 fn exec_path(argv: &[String], env: &[(String, String)]) -> (u8, String) {
     let c_string = |bytes: &[u8]| CString::new(bytes);
-    let Ok(arguments) =
-        argv.iter().map(|word| c_string(word.as_bytes())).collect::<Result<Vec<_>, _>>()
+    let Ok(arguments) = argv
+        .iter()
+        .map(|word| c_string(word.as_bytes()))
+        .collect::<Result<Vec<_>, _>>()
     else {
         return (126, "an argument holds a NUL byte".to_owned());
     };
@@ -259,15 +286,23 @@ fn exec_path(argv: &[String], env: &[(String, String)]) -> (u8, String) {
         return (126, "an environment variable holds a NUL byte".to_owned());
     };
     let name = &argv[0];
-    let path = env.iter().find(|(name, _)| name == "PATH").map_or("", |(_, value)| value);
+    let path = env
+        .iter()
+        .find(|(name, _)| name == "PATH")
+        .map_or("", |(_, value)| value);
     let candidates: Vec<PathBuf> = if name.contains('/') {
         vec![PathBuf::from(name)]
     } else {
-        path.split(':').filter(|dir| !dir.is_empty()).map(|dir| Path::new(dir).join(name)).collect()
+        path.split(':')
+            .filter(|dir| !dir.is_empty())
+            .map(|dir| Path::new(dir).join(name))
+            .collect()
     };
     let mut refused = None;
     for candidate in candidates {
-        let Ok(program) = c_string(candidate.as_os_str().as_bytes()) else { continue };
+        let Ok(program) = c_string(candidate.as_os_str().as_bytes()) else {
+            continue;
+        };
         let Err(error) = nix::unistd::execve(&program, &arguments, &variables);
         match error {
             nix::errno::Errno::ENOENT | nix::errno::Errno::ENOTDIR => {}
@@ -279,10 +314,14 @@ fn exec_path(argv: &[String], env: &[(String, String)]) -> (u8, String) {
             let text = error.desc().to_lowercase();
             (126, format!("exec: {name:?}: {text}"))
         }
-        None if name.contains('/') => {
-            (127, format!("exec: {name:?}: stat {name}: no such file or directory"))
-        }
-        None => (127, format!("exec: {name:?}: executable file not found in $PATH")),
+        None if name.contains('/') => (
+            127,
+            format!("exec: {name:?}: stat {name}: no such file or directory"),
+        ),
+        None => (
+            127,
+            format!("exec: {name:?}: executable file not found in $PATH"),
+        ),
     }
 }
 
@@ -290,6 +329,10 @@ fn exec_path(argv: &[String], env: &[(String, String)]) -> (u8, String) {
 pub(crate) fn command(program: &Path, request: &Request) -> Result<Command> {
     let json = serde_json::to_vec(request).context("write the request")?;
     let mut command = Command::new(program);
-    command.args([OsStr::new("sandbox-enter"), OsStr::new("exec"), &OsString::from_vec(json)]);
+    command.arg0("kubedrill").args([
+        OsStr::new("sandbox-enter"),
+        OsStr::new("exec"),
+        &OsString::from_vec(json),
+    ]);
     Ok(command)
 }

@@ -48,9 +48,12 @@ impl Terminal {
         grantpt(&master).context(what)?;
         unlockpt(&master).context(what)?;
         let name = ptsname_r(&master).context(what)?;
-        let slave = nix::fcntl::open(name.as_str(), flags, nix::sys::stat::Mode::empty())
-            .context(what)?;
-        Ok(Terminal { master: OwnedFd::from(master), slave })
+        let slave =
+            nix::fcntl::open(name.as_str(), flags, nix::sys::stat::Mode::empty()).context(what)?;
+        Ok(Terminal {
+            master: OwnedFd::from(master),
+            slave,
+        })
     }
 }
 
@@ -62,7 +65,10 @@ pub(super) fn run(plan: &Plan, tty: bool, window: Option<OwnedFd>) -> Result<u8>
         copy_window(terminal.master.as_fd());
     }
     let mut mask = SigSet::empty();
-    for signal in PASSED.into_iter().chain([Signal::SIGCHLD, Signal::SIGWINCH]) {
+    for signal in PASSED
+        .into_iter()
+        .chain([Signal::SIGCHLD, Signal::SIGWINCH])
+    {
         mask.add(signal);
     }
     mask.thread_block().context("watch for signals")?;
@@ -75,7 +81,11 @@ pub(super) fn run(plan: &Plan, tty: bool, window: Option<OwnedFd>) -> Result<u8>
     let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
         .context("watch for signals")?;
     let pid = Pid::from_raw(pid);
-    let raw = if terminal.is_some() { RawMode::enter() } else { None };
+    let raw = if terminal.is_some() {
+        RawMode::enter()
+    } else {
+        None
+    };
     let mut relay = Relay {
         pid,
         master: terminal.map(|terminal| fs::File::from(terminal.master)),
@@ -105,21 +115,17 @@ fn child(plan: &Plan, terminal: Option<Terminal>) -> (u8, String) {
             return (126, format!("could not use the terminal: {error}"));
         }
     }
-    if let Err(error) = plan_die_with_parent(plan) {
-        return (126, error.to_string());
-    }
     super::execute(plan)
-}
-
-/// Ties root's process to the relay. (The kernel forgets it when the user
-/// changes; then the end of the terminal or of the node has to do.)
-fn plan_die_with_parent(_plan: &Plan) -> io::Result<()> {
-    sys::die_with_parent()
 }
 
 /// Gives the terminal of the node the size of the caller's, if that is one.
 fn copy_window(master: BorrowedFd<'_>) {
-    let mut size = Winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    let mut size = Winsize {
+        ws_row: 0,
+        ws_col: 0,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
     // SAFETY: `size` outlives both calls, which read or write exactly it.
     unsafe {
         if get_window(libc::STDIN_FILENO, &raw mut size).is_ok() {
@@ -144,6 +150,15 @@ impl RawMode {
 impl Drop for RawMode {
     fn drop(&mut self) {
         let _ = tcsetattr(io::stdin(), SetArg::TCSADRAIN, &self.0);
+    }
+}
+
+/// A shell's number for the end of a process; `None` while it lives.
+pub(crate) fn wait_status(status: WaitStatus) -> Option<u8> {
+    match status {
+        WaitStatus::Exited(_, status) => Some(status as u8),
+        WaitStatus::Signaled(_, signal, _) => Some(128 + signal as i32 as u8),
+        _ => None,
     }
 }
 
@@ -198,11 +213,9 @@ impl Relay {
 
     fn ended(&self) -> Option<u8> {
         match waitpid(self.pid, Some(WaitPidFlag::WNOHANG)) {
-            Ok(WaitStatus::Exited(_, status)) => Some(status as u8),
-            Ok(WaitStatus::Signaled(_, signal, _)) => Some(128 + signal as i32 as u8),
             // Its namespace was torn down under us.
             Err(_) => Some(137),
-            Ok(_) => None,
+            Ok(status) => wait_status(status),
         }
     }
 
@@ -225,7 +238,9 @@ impl Relay {
     /// From the node's terminal to standard output.
     fn output(&mut self) {
         let mut bytes = [0; 16384];
-        let Some(master) = &mut self.master else { return };
+        let Some(master) = &mut self.master else {
+            return;
+        };
         match master.read(&mut bytes) {
             Ok(length) if length > 0 => {
                 let mut out = io::stdout();
@@ -241,7 +256,9 @@ impl Relay {
     fn input(&mut self) {
         const END_OF_TRANSMISSION: u8 = 4;
         let mut bytes = [0; 4096];
-        let Some(master) = &mut self.master else { return };
+        let Some(master) = &mut self.master else {
+            return;
+        };
         match nix::unistd::read(io::stdin(), &mut bytes) {
             Ok(length) if length > 0 => {
                 let _ = master.write_all(&bytes[..length]);
@@ -273,7 +290,12 @@ impl Relay {
         match nix::unistd::read(window, &mut bytes) {
             Ok(4) => {
                 let half = |at: usize| u16::from_ne_bytes([bytes[at], bytes[at + 1]]);
-                let size = Winsize { ws_row: half(0), ws_col: half(2), ws_xpixel: 0, ws_ypixel: 0 };
+                let size = Winsize {
+                    ws_row: half(0),
+                    ws_col: half(2),
+                    ws_xpixel: 0,
+                    ws_ypixel: 0,
+                };
                 if let Some(master) = &self.master {
                     // SAFETY: `size` outlives the call, which only reads it.
                     let _ = unsafe { set_window(master.as_raw_fd(), &raw const size) };

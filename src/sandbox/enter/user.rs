@@ -25,7 +25,9 @@ impl User {
         let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
         let group = fs::read_to_string("/etc/group").unwrap_or_default();
         look_up(name, &passwd, &group).ok_or_else(|| {
-            Error::Spec(format!("unable to find user {name}: no matching entries in passwd file"))
+            Error::Spec(format!(
+                "unable to find user {name}: no matching entries in passwd file"
+            ))
         })
     }
 
@@ -65,7 +67,10 @@ impl User {
 }
 
 fn look_up(name: &str, passwd: &str, group: &str) -> Option<User> {
-    let number = name.split(':').next().and_then(|text| text.parse::<u32>().ok());
+    let number = name
+        .split(':')
+        .next()
+        .and_then(|text| text.parse::<u32>().ok());
     let found = passwd.lines().find_map(|line| {
         let fields: Vec<&str> = line.split(':').collect();
         let uid = fields.get(2)?.parse().ok()?;
@@ -108,7 +113,11 @@ fn look_up(name: &str, passwd: &str, group: &str) -> Option<User> {
 fn unlisted(uid: u32) -> User {
     let root = uid == 0;
     User {
-        name: if root { "root".to_owned() } else { uid.to_string() },
+        name: if root {
+            "root".to_owned()
+        } else {
+            uid.to_string()
+        },
         uid,
         gid: uid,
         home: PathBuf::from(if root { "/root" } else { "/" }),
@@ -121,13 +130,17 @@ fn unlisted(uid: u32) -> User {
 mod tests {
     use super::*;
 
-    const PASSWD: &str = "root:x:0:0:root:/root:/bin/bash\netcd:x:998:997::/var/lib/etcd:/bin/false\n";
+    const PASSWD: &str =
+        "root:x:0:0:root:/root:/bin/bash\netcd:x:998:997::/var/lib/etcd:/bin/false\n";
     const GROUP: &str = "root:x:0:\netcd:x:997:\nadm:x:4:etcd,other\n";
 
     #[test]
     fn users_are_found_by_name_and_number() {
         let etcd = look_up("etcd", PASSWD, GROUP).expect("etcd");
-        assert_eq!((etcd.uid, etcd.gid, etcd.groups.as_slice()), (998, 997, &[997, 4][..]));
+        assert_eq!(
+            (etcd.uid, etcd.gid, etcd.groups.as_slice()),
+            (998, 997, &[997, 4][..])
+        );
         assert_eq!(look_up("998", PASSWD, GROUP), Some(etcd));
         let other = look_up("5:6", PASSWD, GROUP).expect("a number");
         assert_eq!((other.uid, other.gid), (5, 6));

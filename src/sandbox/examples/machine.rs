@@ -8,11 +8,19 @@ use sandbox::{Exec, Fabric, FabricSpec, NodeSpec};
 
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
-    let word = args.get(1).and_then(|w| w.to_str()).unwrap_or("").to_owned();
+    let word = args
+        .get(1)
+        .and_then(|w| w.to_str())
+        .unwrap_or("")
+        .to_owned();
     if word.starts_with("sandbox-") {
         return sandbox::run_internal(args[1..].to_vec());
     }
-    let name = Path::new(&args[0]).file_name().and_then(|n| n.to_str()).unwrap_or("").to_owned();
+    let name = Path::new(&args[0])
+        .file_name()
+        .and_then(|n| n.to_str())
+        .unwrap_or("")
+        .to_owned();
     match name.as_str() {
         "systemctl" => return sandbox::run_systemctl(args),
         "journalctl" => return sandbox::run_journalctl(args),
@@ -33,19 +41,29 @@ fn main() -> ExitCode {
 
 fn ctr(args: &[OsString]) -> ExitCode {
     use sandbox::container::*;
-    let words: Vec<String> = args.iter().map(|a| a.to_string_lossy().into_owned()).collect();
+    let words: Vec<String> = args
+        .iter()
+        .map(|a| a.to_string_lossy().into_owned())
+        .collect();
     let spec = ContainerSpec {
         id: words[0].clone(),
         argv: words[1..].to_vec(),
         log: "/var/log/c.log".into(),
         applets: vec!["etcd".into()],
-        binds: vec![Bind { host_path: "/opt".into(), mount_path: "/data/x".into(), read_only: false }],
+        binds: vec![Bind {
+            host_path: "/opt".into(),
+            mount_path: "/data/x".into(),
+            read_only: false,
+        }],
         ..Default::default()
     };
     match Container::start(&spec) {
         Ok(c) => {
             println!("pid {:?}", c.pid());
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
             println!("{:?}", runtime.block_on(c.wait()));
             ExitCode::SUCCESS
         }
@@ -67,7 +85,9 @@ fn run(word: &str, args: &[OsString]) -> Result<u8, Box<dyn std::error::Error>> 
         let mut spec = FabricSpec::new(dir);
         for (n, name) in ["controlplane", "node01"].into_iter().enumerate() {
             let mut node = NodeSpec::new(name, spec.subnet.host(150 + n as u32));
-            node.applets = ["systemctl", "journalctl", "sudo", "ssh", "ctr", "reboot"].map(String::from).to_vec();
+            node.applets = ["systemctl", "journalctl", "sudo", "ssh", "ctr", "reboot"]
+                .map(String::from)
+                .to_vec();
             spec.nodes.push(node);
         }
         let begin = std::time::Instant::now();
@@ -84,16 +104,38 @@ fn run(word: &str, args: &[OsString]) -> Result<u8, Box<dyn std::error::Error>> 
         return Ok(0);
     }
     let fabric = Fabric::attach(dir)?.ok_or("not running")?;
-    let node = args.get(1).map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-    let rest: Vec<String> = args.iter().skip(2).map(|w| w.to_string_lossy().into_owned()).collect();
+    let node = args
+        .get(1)
+        .map(|n| n.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let rest: Vec<String> = args
+        .iter()
+        .skip(2)
+        .map(|w| w.to_string_lossy().into_owned())
+        .collect();
     let mut command = match word {
         "exec" => fabric.command(&node, &Exec::new(rest))?,
-        "tty" => fabric.command(&node, &Exec { tty: true, ..Exec::new(rest) })?,
+        "tty" => fabric.command(
+            &node,
+            &Exec {
+                tty: true,
+                ..Exec::new(rest)
+            },
+        )?,
         "shell" => fabric.shell(&node)?,
         "net" => fabric.enter_network(Command::new(&node).args(&rest))?,
-        "reboot" => { fabric.reboot(&node)?; return Ok(0); }
-        "kill" => { fabric.kill_node(&node)?; return Ok(0); }
-        "stop" => { fabric.stop()?; return Ok(0); }
+        "reboot" => {
+            fabric.reboot(&node)?;
+            return Ok(0);
+        }
+        "kill" => {
+            fabric.kill_node(&node)?;
+            return Ok(0);
+        }
+        "stop" => {
+            fabric.stop()?;
+            return Ok(0);
+        }
         _ => return Err("what?".into()),
     };
     let status = command.status()?;

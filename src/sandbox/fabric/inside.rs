@@ -56,8 +56,18 @@ struct Inside<'a> {
 /// could not be started.
 pub(super) fn run(spec: &FabricSpec, ids: &IdMap, link: Link) {
     if let Err(error) = start(spec, ids, &link).and_then(|netlink| {
-        let nodes = spec.nodes.iter().map(|node| Node { spec: node.clone(), pid: None, boots: 0 });
-        let mut inside = Inside { spec, ids, nodes: nodes.collect(), netlink, link: link.try_clone()? };
+        let nodes = spec.nodes.iter().map(|node| Node {
+            spec: node.clone(),
+            pid: None,
+            boots: 0,
+        });
+        let mut inside = Inside {
+            spec,
+            ids,
+            nodes: nodes.collect(),
+            netlink,
+            link: link.try_clone()?,
+        };
         inside.boot_all()?;
         inside.serve()
     }) {
@@ -67,13 +77,20 @@ pub(super) fn run(spec: &FabricSpec, ids: &IdMap, link: Link) {
 
 fn start(spec: &FabricSpec, ids: &IdMap, link: &Link) -> Result<Netlink> {
     sys::set_dumpable(true).context("stay readable for the supervisor")?;
-    link.send(&Event::WantsMap, None).context("ask for a user map")?;
+    link.send(&Event::WantsMap, None)
+        .context("ask for a user map")?;
     match link.receive::<Order>().context("wait for a user map")? {
         Some((Order::Go, _)) => {}
         _ => return Err(Error::Child("the supervisor went away".to_owned())),
     }
-    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)
-        .context("keep mounts to itself")?;
+    mount(
+        None::<&str>,
+        "/",
+        None::<&str>,
+        MsFlags::MS_REC | MsFlags::MS_PRIVATE,
+        None::<&str>,
+    )
+    .context("keep mounts to itself")?;
     // While this process is still the user who has started it, it can open what
     // only that user may reach; root of the lab could not.
     let opened = open_all(spec)?;
@@ -82,15 +99,22 @@ fn start(spec: &FabricSpec, ids: &IdMap, link: &Link) -> Result<Netlink> {
     sys::die_with_parent().context("be tied to the supervisor")?;
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(Some("proc"), "/proc", Some("proc"), flags, None::<&str>).map_err(|error| {
-        Error::from(crate::error::Preflight::MaskedProc { reason: error.to_string() })
+        Error::from(crate::error::Preflight::MaskedProc {
+            reason: error.to_string(),
+        })
     })?;
     stage(opened, ids)?;
     let netlink = Netlink::open().context("speak to the fabric's network")?;
     let what = "make the fabric's bridge";
     netlink.up("lo").context(what)?;
     netlink.add_bridge(BRIDGE).context(what)?;
-    netlink.add_address(BRIDGE, spec.subnet.gateway(), spec.subnet.prefix).context(what)?;
+    netlink
+        .add_address(BRIDGE, spec.subnet.gateway(), spec.subnet.prefix)
+        .context(what)?;
     netlink.up(BRIDGE).context(what)?;
+    // There is nowhere to forward to: who asks for the world outside is told so
+    // at once instead of waiting.
+    let _ = fs::write("/proc/sys/net/ipv4/ip_forward", "1");
     Ok(netlink)
 }
 
@@ -105,7 +129,11 @@ struct Opened {
 fn open_all(spec: &FabricSpec) -> Result<Vec<Opened>> {
     let mut opened = Vec::new();
     let mut open = |path: &Path, name: String, program: bool| -> Result<()> {
-        opened.push(Opened { fd: node::open_path(path)?, name: name.into(), program });
+        opened.push(Opened {
+            fd: node::open_path(path)?,
+            name: name.into(),
+            program,
+        });
         Ok(())
     };
     open(&spec.program, "program".to_owned(), true)?;
@@ -124,8 +152,14 @@ fn open_all(spec: &FabricSpec) -> Result<Vec<Opened>> {
 
 /// Gathers what the nodes need where their builders can reach it.
 fn stage(opened: Vec<Opened>, ids: &IdMap) -> Result<()> {
-    mount(Some("tmpfs"), STAGE, Some("tmpfs"), MsFlags::MS_NOSUID, Some("mode=755"))
-        .context("mount the stage")?;
+    mount(
+        Some("tmpfs"),
+        STAGE,
+        Some("tmpfs"),
+        MsFlags::MS_NOSUID,
+        Some("mode=755"),
+    )
+    .context("mount the stage")?;
     for Opened { fd, name, program } in opened {
         let source = node::path_of(&fd);
         let target = Path::new(STAGE).join(&name);
@@ -148,8 +182,7 @@ fn stage(opened: Vec<Opened>, ids: &IdMap) -> Result<()> {
         if node::bind(&source, &target, false).is_err() {
             // A program that was replaced on disk while it runs has no place in
             // this mount namespace; it can still be read.
-            fs::copy(&source, &target)
-                .with_context(|| format!("copy the {}", name.display()))?;
+            fs::copy(&source, &target).with_context(|| format!("copy the {}", name.display()))?;
         }
     }
     Ok(())
@@ -168,13 +201,22 @@ impl Inside<'_> {
         for (index, channel) in &mut booting {
             self.await_node(*index, channel)?;
         }
-        self.link.send(&Event::Started, None).context("report to the supervisor")
+        self.link
+            .send(&Event::Started, None)
+            .context("report to the supervisor")
     }
 
     fn boot(&mut self, index: usize) -> Result<()> {
         let mut channel = self.fork_node(index)?;
         self.connect_node(index, &mut channel)?;
         self.await_node(index, &mut channel)
+    }
+
+    /// Boots a node; one that does not come up is down, not half there.
+    fn boot_or_end(&mut self, index: usize) -> Result<()> {
+        self.boot(index).inspect_err(|_| {
+            let _ = self.end_node(index, Duration::ZERO);
+        })
     }
 
     fn fork_node(&mut self, index: usize) -> Result<UnixStream> {
@@ -204,8 +246,14 @@ impl Inside<'_> {
     fn connect_node(&mut self, index: usize, channel: &mut UnixStream) -> Result<()> {
         self.expect(index, channel, b'u')?;
         let node = &self.nodes[index];
-        let pid = node.pid.ok_or_else(|| Error::NodeDown(node.spec.name.clone()))?.as_raw();
-        self.ids.identity().write(pid).context("write a node's user map")?;
+        let pid = node
+            .pid
+            .ok_or_else(|| Error::NodeDown(node.spec.name.clone()))?
+            .as_raw();
+        self.ids
+            .identity()
+            .write(pid)
+            .context("write a node's user map")?;
         // A name of its own for each boot: the last boot's link goes away in the
         // background.
         let name = format!("node{index}.{}", node.boots);
@@ -219,24 +267,31 @@ impl Inside<'_> {
         self.expect(index, channel, b'r')?;
         let node = &self.nodes[index];
         self.link
-            .send(&Event::Up(node.spec.name.clone()), node.pid.map(Pid::as_raw))
+            .send(
+                &Event::Up(node.spec.name.clone()),
+                node.pid.map(Pid::as_raw),
+            )
             .context("report to the supervisor")
     }
 
     /// Reads one byte of a node that is booting; what else it says is an error.
     fn expect(&self, index: usize, channel: &mut UnixStream, wanted: u8) -> Result<()> {
-        channel.set_read_timeout(Some(BOOT_LIMIT)).context("wait for a node")?;
+        channel
+            .set_read_timeout(Some(BOOT_LIMIT))
+            .context("wait for a node")?;
         let name = &self.nodes[index].spec.name;
         let mut byte = [0];
-        channel
-            .read_exact(&mut byte)
-            .map_err(|error| Error::Child(format!("the node {name} ended while booting ({error})")))?;
+        channel.read_exact(&mut byte).map_err(|error| {
+            Error::Child(format!("the node {name} ended while booting ({error})"))
+        })?;
         if byte[0] == wanted {
             return Ok(());
         }
         let mut text = String::new();
         let _ = channel.read_to_string(&mut text);
-        Err(Error::Child(format!("the node {name} did not boot: {text}")))
+        Err(Error::Child(format!(
+            "the node {name} did not boot: {text}"
+        )))
     }
 
     /// Carries out orders and reaps processes until the supervisor is gone.
@@ -263,7 +318,11 @@ impl Inside<'_> {
                 self.reap()?;
             }
             if order {
-                match self.link.receive::<Order>().context("hear the supervisor")? {
+                match self
+                    .link
+                    .receive::<Order>()
+                    .context("hear the supervisor")?
+                {
                     None => return Ok(()),
                     Some((order, _)) => {
                         let done = self.obey(&order).map_err(|error| error.to_string());
@@ -276,10 +335,17 @@ impl Inside<'_> {
 
     fn obey(&mut self, order: &Order) -> Result<()> {
         let find = |nodes: &[Node], name: &str| {
-            nodes.iter().position(|node| node.spec.name == *name).ok_or_else(|| Error::NoSuchNode {
-                name: name.to_owned(),
-                known: nodes.iter().map(|n| n.spec.name.as_str()).collect::<Vec<_>>().join(", "),
-            })
+            nodes
+                .iter()
+                .position(|node| node.spec.name == *name)
+                .ok_or_else(|| Error::NoSuchNode {
+                    name: name.to_owned(),
+                    known: nodes
+                        .iter()
+                        .map(|n| n.spec.name.as_str())
+                        .collect::<Vec<_>>()
+                        .join(", "),
+                })
         };
         match order {
             Order::Go => Ok(()),
@@ -290,14 +356,16 @@ impl Inside<'_> {
             Order::Boot(name) => {
                 let index = find(&self.nodes, name)?;
                 self.end_node(index, STOP_LIMIT)?;
-                self.boot(index)
+                self.boot_or_end(index)
             }
         }
     }
 
     /// Asks a node to shut down, kills it after `limit`, and waits for its end.
     fn end_node(&mut self, index: usize, limit: Duration) -> Result<()> {
-        let Some(pid) = self.nodes[index].pid else { return Ok(()) };
+        let Some(pid) = self.nodes[index].pid else {
+            return Ok(());
+        };
         let deadline = Instant::now() + limit;
         if !limit.is_zero() {
             let _ = kill(pid, Signal::SIGTERM);
@@ -341,7 +409,7 @@ impl Inside<'_> {
             self.note_end(index)?;
             if status == Some(EXIT_REBOOT) {
                 // A node that does not boot stays down; its init's log tells why.
-                let _ = self.boot(index);
+                let _ = self.boot_or_end(index);
             }
         }
     }

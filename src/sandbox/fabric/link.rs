@@ -4,11 +4,11 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
+use crate::error::{Context as _, Result};
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType,
     UnixCredentials, recvmsg, sendmsg, setsockopt, socketpair, sockopt,
 };
-use crate::error::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 
 /// From the supervisor.
@@ -66,10 +66,23 @@ impl Link {
         let bytes = serde_json::to_vec(message)?;
         let data = [IoSlice::new(&bytes)];
         let credentials = pid.map(|pid| {
-            UnixCredentials::from(libc::ucred { pid, uid: 0, gid: 0 })
+            UnixCredentials::from(libc::ucred {
+                pid,
+                uid: 0,
+                gid: 0,
+            })
         });
-        let control: Vec<_> = credentials.iter().map(ControlMessage::ScmCredentials).collect();
-        sendmsg::<()>(self.0.as_raw_fd(), &data, &control, MsgFlags::MSG_NOSIGNAL, None)?;
+        let control: Vec<_> = credentials
+            .iter()
+            .map(ControlMessage::ScmCredentials)
+            .collect();
+        sendmsg::<()>(
+            self.0.as_raw_fd(),
+            &data,
+            &control,
+            MsgFlags::MSG_NOSIGNAL,
+            None,
+        )?;
         Ok(())
     }
 
@@ -81,8 +94,7 @@ impl Link {
         let mut data = [IoSliceMut::new(&mut bytes)];
         let flags = MsgFlags::MSG_CMSG_CLOEXEC;
         let (length, pid) = {
-            let message =
-                recvmsg::<()>(self.0.as_raw_fd(), &mut data, Some(&mut space), flags)?;
+            let message = recvmsg::<()>(self.0.as_raw_fd(), &mut data, Some(&mut space), flags)?;
             let pid = message.cmsgs()?.find_map(|control| match control {
                 ControlMessageOwned::ScmCredentials(who) => Some(who.pid()),
                 _ => None,

@@ -11,6 +11,7 @@ use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
@@ -64,10 +65,14 @@ impl Fabric {
         spec.session_dir = std::path::absolute(&spec.session_dir).context("find the session")?;
         if let Some(state) = State::read(&spec.session_dir).context("read the fabric's state")? {
             let pid = state.supervisor.pid;
-            return Err(Error::AlreadyRunning { dir: spec.session_dir, pid });
+            return Err(Error::AlreadyRunning {
+                dir: spec.session_dir,
+                pid,
+            });
         }
         let (mut ours, theirs) = UnixStream::pair().context("make a socket")?;
         let mut supervisor = Command::new(&spec.program)
+            .arg0("kubedrill")
             .arg("sandbox-fabric")
             .env_clear()
             .current_dir("/")
@@ -82,12 +87,16 @@ impl Fabric {
         let failure = match outcome {
             Ok(Ok(())) => {
                 let owned = Mutex::new(Some((supervisor, ours)));
-                return Ok(Fabric { session_dir: spec.session_dir, owned });
+                return Ok(Fabric {
+                    session_dir: spec.session_dir,
+                    owned,
+                });
             }
             Ok(Err(text)) => Error::Child(text),
-            Err(source) => {
-                Error::Io { what: "hear from the fabric's supervisor".to_owned(), source }
-            }
+            Err(source) => Error::Io {
+                what: "hear from the fabric's supervisor".to_owned(),
+                source,
+            },
         };
         drop(ours);
         let _ = supervisor.wait();
@@ -104,7 +113,10 @@ impl Fabric {
     pub fn attach(session_dir: &Path) -> Result<Option<Fabric>> {
         let session_dir = std::path::absolute(session_dir).context("find the session")?;
         let found = State::read(&session_dir).context("read the fabric's state")?;
-        Ok(found.map(|_| Fabric { session_dir, owned: Mutex::new(None) }))
+        Ok(found.map(|_| Fabric {
+            session_dir,
+            owned: Mutex::new(None),
+        }))
     }
 
     /// The session directory.
@@ -119,10 +131,22 @@ impl Fabric {
     }
 
     fn entry(&self, state: &State, node: &str) -> Result<NodeEntry> {
-        state.nodes.iter().find(|entry| entry.name == node).cloned().ok_or_else(|| {
-            let known: Vec<_> = state.nodes.iter().map(|entry| entry.name.as_str()).collect();
-            Error::NoSuchNode { name: node.to_owned(), known: known.join(", ") }
-        })
+        state
+            .nodes
+            .iter()
+            .find(|entry| entry.name == node)
+            .cloned()
+            .ok_or_else(|| {
+                let known: Vec<_> = state
+                    .nodes
+                    .iter()
+                    .map(|entry| entry.name.as_str())
+                    .collect();
+                Error::NoSuchNode {
+                    name: node.to_owned(),
+                    known: known.join(", "),
+                }
+            })
     }
 
     /// Whether the fabric still runs.
@@ -147,7 +171,11 @@ impl Fabric {
     pub fn node_state(&self, node: &str) -> Result<NodeState> {
         let init = self.entry(&self.state()?, node)?.init;
         let alive = init.is_some_and(Process::is_alive);
-        Ok(if alive { NodeState::Up } else { NodeState::Down })
+        Ok(if alive {
+            NodeState::Up
+        } else {
+            NodeState::Down
+        })
     }
 
     /// A command that runs `exec` in a node. Set its standard streams as with
@@ -162,15 +190,28 @@ impl Fabric {
             .init
             .filter(|init| init.is_alive())
             .ok_or_else(|| Error::NodeDown(node.to_owned()))?;
-        let target = Target::Node { inside: state.inside, init };
-        let request = EnterRequest { target, exec: exec.clone(), window: None };
+        let target = Target::Node {
+            inside: state.inside,
+            init,
+        };
+        let request = EnterRequest {
+            target,
+            exec: exec.clone(),
+            window: None,
+        };
         enter::command(&state.program, &request)
     }
 
     /// An interactive login bash of root's in a node, on a terminal made in the
     /// node. Inherit all three streams.
     pub fn shell(&self, node: &str) -> Result<Command> {
-        self.command(node, &Exec { tty: true, ..Exec::new(["bash", "--login"]) })
+        self.command(
+            node,
+            &Exec {
+                tty: true,
+                ..Exec::new(["bash", "--login"])
+            },
+        )
     }
 
     /// The same program, arguments, environment changes and directory as
@@ -181,7 +222,9 @@ impl Fabric {
         let state = self.state()?;
         let inside = serde_json::to_string(&state.inside).context("write the request")?;
         let mut entering = Command::new(&state.program);
-        entering.args(["sandbox-enter", "network", &inside]);
+        entering
+            .arg0("kubedrill")
+            .args(["sandbox-enter", "network", &inside]);
         entering.arg(command.get_program()).args(command.get_args());
         for (name, value) in command.get_envs() {
             match value {
@@ -215,7 +258,8 @@ impl Fabric {
                 let fd = sys::open_in_root(root.as_fd(), parent, libc::O_PATH | libc::O_DIRECTORY)
                     .with_context(what)?;
                 let parent = fs::read_link(crate::node::path_of(&fd)).with_context(what)?;
-                path.file_name().map_or_else(|| parent.clone(), |name| parent.join(name))
+                path.file_name()
+                    .map_or_else(|| parent.clone(), |name| parent.join(name))
             }
             Err(error) => return Err(error).with_context(what),
         };
@@ -265,7 +309,10 @@ impl Fabric {
             return Ok(());
         }
         let text = String::from_utf8_lossy(&output.stderr);
-        Err(Error::Child(format!("could not write {path} in node {node}: {}", text.trim())))
+        Err(Error::Child(format!(
+            "could not write {path} in node {node}: {}",
+            text.trim()
+        )))
     }
 
     fn ask(&self, request: &Request) -> Result<()> {
@@ -275,7 +322,9 @@ impl Fabric {
             .context("reach the fabric's supervisor")?;
         let mut line = serde_json::to_vec(request).context("write the request")?;
         line.push(b'\n');
-        (&stream).write_all(&line).context("ask the fabric's supervisor")?;
+        (&stream)
+            .write_all(&line)
+            .context("ask the fabric's supervisor")?;
         read_answer(&stream)
             .context("hear from the fabric's supervisor")?
             .map_err(Error::Child)
@@ -301,7 +350,10 @@ impl Fabric {
         let owned = self.owned.lock().map_err(|_| gone())?.take();
         if let Some((mut supervisor, lifeline)) = owned {
             drop(lifeline);
-            return supervisor.wait().map(drop).context("wait for the fabric's end");
+            return supervisor
+                .wait()
+                .map(drop)
+                .context("wait for the fabric's end");
         }
         let state = match self.state() {
             Ok(state) => state,
@@ -363,7 +415,10 @@ pub fn maps_users() -> bool {
 pub fn remove_session(session_dir: &Path) -> Result<()> {
     let session_dir = std::path::absolute(session_dir).context("find the session")?;
     if let Some(state) = State::read(&session_dir).context("read the fabric's state")? {
-        return Err(Error::AlreadyRunning { dir: session_dir, pid: state.supervisor.pid });
+        return Err(Error::AlreadyRunning {
+            dir: session_dir,
+            pid: state.supervisor.pid,
+        });
     }
     crate::remove::remove_tree(&session_dir)
         .with_context(|| format!("remove {}", session_dir.display()))

@@ -14,7 +14,11 @@ use crate::ids::IdMap;
 use crate::sys;
 
 fn setting(path: &str) -> Option<u64> {
-    fs::read_to_string(format!("/proc/sys/{path}")).ok()?.trim().parse().ok()
+    fs::read_to_string(format!("/proc/sys/{path}"))
+        .ok()?
+        .trim()
+        .parse()
+        .ok()
 }
 
 /// The reason that the settings give, if they give one.
@@ -35,34 +39,52 @@ fn from_settings() -> Option<Preflight> {
 /// The clearest sentence for a namespace that could not be made.
 pub(super) fn explain(namespace: &'static str, error: &io::Error) -> Error {
     from_settings()
-        .unwrap_or_else(|| Preflight::Refused { namespace, reason: error.to_string() })
+        .unwrap_or_else(|| Preflight::Refused {
+            namespace,
+            reason: error.to_string(),
+        })
         .into()
 }
 
 /// Runs the trial in a process of its own: this one may have threads.
 pub(super) fn check(program: &std::path::Path) -> Result<(), Preflight> {
-    let output = Command::new(program).args(["sandbox-enter", "try"]).env_clear().output();
+    let output = Command::new(program)
+        .args(["sandbox-enter", "try"])
+        .env_clear()
+        .output();
     let output = match output {
         Ok(output) => output,
         Err(error) => {
             let what = "execute itself".to_owned();
-            return Err(Preflight::Other { what, reason: error.to_string() });
+            return Err(Preflight::Other {
+                what,
+                reason: error.to_string(),
+            });
         }
     };
     if output.status.success() {
         return Ok(());
     }
     let text = String::from_utf8_lossy(&output.stderr);
-    let (step, reason) = text.trim().split_once('\t').unwrap_or(("start a trial", text.trim()));
+    let (step, reason) = text
+        .trim()
+        .split_once('\t')
+        .unwrap_or(("start a trial", text.trim()));
     let reason = reason.to_owned();
     // What is tried works wherever the switch is not what stops it.
     if let Some(found) = from_settings() {
         return Err(found);
     }
     Err(match step {
-        "user" => Preflight::Refused { namespace: "user", reason },
+        "user" => Preflight::Refused {
+            namespace: "user",
+            reason,
+        },
         "proc" => Preflight::MaskedProc { reason },
-        other => Preflight::Other { what: other.to_owned(), reason },
+        other => Preflight::Other {
+            what: other.to_owned(),
+            reason,
+        },
     })
 }
 
@@ -121,9 +143,21 @@ fn inside() -> Result<(), (&'static str, String)> {
     mount(None::<&str>, "/", None::<&str>, flags, None::<&str>)
         .map_err(|error| ("keep mounts to itself", error.to_string()))?;
     crate::enter::become_root().map_err(|error| ("become root of the lab", error.to_string()))?;
-    mount(Some("tmpfs"), "/tmp", Some("tmpfs"), MsFlags::empty(), None::<&str>)
-        .map_err(|error| ("mount a tmpfs", error.to_string()))?;
-    mount(Some("proc"), "/proc", Some("proc"), MsFlags::empty(), None::<&str>)
-        .map_err(|error| ("proc", error.to_string()))?;
+    mount(
+        Some("tmpfs"),
+        "/tmp",
+        Some("tmpfs"),
+        MsFlags::empty(),
+        None::<&str>,
+    )
+    .map_err(|error| ("mount a tmpfs", error.to_string()))?;
+    mount(
+        Some("proc"),
+        "/proc",
+        Some("proc"),
+        MsFlags::empty(),
+        None::<&str>,
+    )
+    .map_err(|error| ("proc", error.to_string()))?;
     Ok(())
 }

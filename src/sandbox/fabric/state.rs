@@ -20,7 +20,10 @@ pub(crate) struct Process {
 impl Process {
     /// The process that has this number now.
     pub(crate) fn now(pid: i32) -> Option<Process> {
-        Some(Process { pid, started: sys::start_time(pid)? })
+        Some(Process {
+            pid,
+            started: sys::start_time(pid)?,
+        })
     }
 
     pub(crate) fn is_alive(self) -> bool {
@@ -73,7 +76,9 @@ impl State {
             Err(error) => return Err(error),
         };
         // Written by renaming, so it is whole; another version's file is stale.
-        let Ok(state) = serde_json::from_slice::<State>(&text) else { return Ok(None) };
+        let Ok(state) = serde_json::from_slice::<State>(&text) else {
+            return Ok(None);
+        };
         Ok((state.supervisor.is_alive() && state.inside.is_alive()).then_some(state))
     }
 
@@ -82,8 +87,11 @@ impl State {
         let path = state_path(session_dir);
         let temporary = path.with_extension("new");
         let _ = fs::remove_file(&temporary);
-        let file =
-            fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&temporary)?;
         serde_json::to_writer(&file, self)?;
         fs::rename(&temporary, &path)
     }
@@ -120,11 +128,20 @@ mod tests {
     #[test]
     fn a_stale_file_is_told_apart_by_the_start_time() {
         let dir = tempfile::tempdir().expect("a directory");
-        assert!(State::read(dir.path()).expect("no file is no error").is_none());
+        assert!(
+            State::read(dir.path())
+                .expect("no file is no error")
+                .is_none()
+        );
         let own = Process::now(std::process::id() as i32).expect("this process runs");
         state(own).write(dir.path()).expect("write");
         assert!(State::read(dir.path()).expect("read").is_some());
-        state(Process { started: own.started + 1, ..own }).write(dir.path()).expect("write");
+        state(Process {
+            started: own.started + 1,
+            ..own
+        })
+        .write(dir.path())
+        .expect("write");
         assert!(State::read(dir.path()).expect("read").is_none());
         clear(dir.path());
         assert_eq!(fs::read_dir(dir.path()).expect("list").count(), 0);

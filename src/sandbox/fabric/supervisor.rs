@@ -59,7 +59,12 @@ pub(crate) fn run() -> ExitCode {
     };
     // A session of its own: the terminal's Ctrl-C is meant for the starter.
     let _ = nix::unistd::setsid();
-    sys::ignore_signals(&[Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGPIPE]);
+    sys::ignore_signals(&[
+        Signal::SIGHUP,
+        Signal::SIGINT,
+        Signal::SIGQUIT,
+        Signal::SIGPIPE,
+    ]);
     match start(&lifeline) {
         Ok((mut supervisor, lock)) => {
             let outcome = supervisor.serve();
@@ -86,7 +91,9 @@ fn answer(mut stream: &UnixStream, answer: &Answer) -> io::Result<()> {
 
 fn start(lifeline: &UnixStream) -> Result<(Supervisor, Flock<fs::File>)> {
     let mut line = String::new();
-    BufReader::new(lifeline).read_line(&mut line).context("read the specification")?;
+    BufReader::new(lifeline)
+        .read_line(&mut line)
+        .context("read the specification")?;
     let mut spec: FabricSpec =
         serde_json::from_str(&line).context("understand the specification")?;
     // The link in /proc leads into this mount namespace, which the fabric leaves.
@@ -110,7 +117,10 @@ fn start(lifeline: &UnixStream) -> Result<(Supervisor, Flock<fs::File>)> {
     };
     let supervisor = Process::now(std::process::id() as i32)
         .ok_or_else(|| Error::Child("cannot read /proc".to_owned()))?;
-    let nodes = spec.nodes.iter().map(|node| NodeEntry { name: node.name.clone(), init: None });
+    let nodes = spec.nodes.iter().map(|node| NodeEntry {
+        name: node.name.clone(),
+        init: None,
+    });
     let state = State {
         supervisor,
         inside,
@@ -119,7 +129,18 @@ fn start(lifeline: &UnixStream) -> Result<(Supervisor, Flock<fs::File>)> {
         has_users: ids.has_users(),
     };
     let lifeline = lifeline.try_clone().context("keep the lifeline")?;
-    Ok((Supervisor { spec, state, link, child, lifeline, listener, waiting: None }, lock))
+    Ok((
+        Supervisor {
+            spec,
+            state,
+            link,
+            child,
+            lifeline,
+            listener,
+            waiting: None,
+        },
+        lock,
+    ))
 }
 
 /// Makes the first process of the fabric and gives it its user map.
@@ -131,8 +152,8 @@ fn launch(spec: &FabricSpec, ids: &IdMap) -> Result<(Pid, Process, Link)> {
         | CloneFlags::CLONE_NEWNET
         | CloneFlags::CLONE_NEWUTS
         | CloneFlags::CLONE_NEWIPC;
-    let forked = sys::fork_into(namespaces)
-        .map_err(|error| super::preflight::explain("user", &error))?;
+    let forked =
+        sys::fork_into(namespaces).map_err(|error| super::preflight::explain("user", &error))?;
     let Some(pid) = forked else {
         drop(ours);
         // Standard input is the starter's lifeline; the fabric must not hold it.
@@ -152,10 +173,14 @@ fn launch(spec: &FabricSpec, ids: &IdMap) -> Result<(Pid, Process, Link)> {
     let mapped = match ours.receive::<Event>() {
         Ok(Some((Event::WantsMap, _))) => ids.write(pid).context("write the lab's user map"),
         Ok(Some((Event::Failed(text), _))) => Err(Error::Child(text)),
-        _ => Err(Error::Child("the fabric ended while it was made".to_owned())),
+        _ => Err(Error::Child(
+            "the fabric ended while it was made".to_owned(),
+        )),
     };
     mapped.map_err(give_up)?;
-    ours.send(&Order::Go, None).context("release the fabric").map_err(give_up)?;
+    ours.send(&Order::Go, None)
+        .context("release the fabric")
+        .map_err(give_up)?;
     let inside = Process::now(pid)
         .ok_or_else(|| Error::Child("the fabric ended while it was made".to_owned()))
         .map_err(give_up)?;
@@ -164,7 +189,10 @@ fn launch(spec: &FabricSpec, ids: &IdMap) -> Result<(Pid, Process, Link)> {
 
 fn make_directories(spec: &FabricSpec, ids: &IdMap) -> Result<()> {
     let make = |path: &Path, mode: u32| {
-        fs::DirBuilder::new().recursive(true).mode(mode).create(path)
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(mode)
+            .create(path)
             .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(mode)))
             .with_context(|| format!("make {}", path.display()))
     };
@@ -239,7 +267,9 @@ impl Supervisor {
             Event::Up(name) => self.note(&name, Process::now(pid))?,
             Event::Down(name) => self.note(&name, None)?,
             Event::Started => {
-                self.state.write(&self.spec.session_dir).context("write the fabric's state")?;
+                self.state
+                    .write(&self.spec.session_dir)
+                    .context("write the fabric's state")?;
                 answer(&self.lifeline, &Ok(())).context("answer the starter")?;
             }
             Event::Done(outcome) => {
@@ -258,12 +288,16 @@ impl Supervisor {
         if let Some(node) = self.state.nodes.iter_mut().find(|node| node.name == name) {
             node.init = init;
         }
-        self.state.write(&self.spec.session_dir).context("write the fabric's state")
+        self.state
+            .write(&self.spec.session_dir)
+            .context("write the fabric's state")
     }
 
     /// Whether to go on after a request.
     fn hear_handle(&mut self) -> Result<bool> {
-        let Ok((stream, _)) = self.listener.accept() else { return Ok(true) };
+        let Ok((stream, _)) = self.listener.accept() else {
+            return Ok(true);
+        };
         let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
         let mut line = String::new();
         let read = BufReader::new(&stream).read_line(&mut line);

@@ -60,12 +60,18 @@ pub(super) fn copy_from_host(etc: &OwnedFd) {
         }
         copy(&host.join(name), &target, 0);
     }
-    for (name, keep) in [("passwd", keep_user as fn(&str) -> Option<String>), ("group", keep_group)]
-    {
+    for (name, keep) in [
+        ("passwd", keep_user as fn(&str) -> Option<String>),
+        ("group", keep_group),
+    ] {
         let text = fs::read_to_string(host.join(name)).unwrap_or_default();
         let mut lines: Vec<String> = text.lines().filter_map(keep).collect();
         if !lines.iter().any(|line| line.starts_with("root:")) {
-            let root = if name == "passwd" { "root:x:0:0:root:/root:/bin/bash" } else { "root:x:0:" };
+            let root = if name == "passwd" {
+                "root:x:0:0:root:/root:/bin/bash"
+            } else {
+                "root:x:0:"
+            };
             lines.insert(0, root.to_owned());
         }
         let _ = fs::write(own.join(name), lines.join("\n") + "\n");
@@ -73,7 +79,9 @@ pub(super) fn copy_from_host(etc: &OwnedFd) {
 }
 
 fn copy(from: &Path, to: &Path, depth: u32) {
-    let Ok(found) = fs::symlink_metadata(from) else { return };
+    let Ok(found) = fs::symlink_metadata(from) else {
+        return;
+    };
     if found.is_symlink() {
         if let Ok(target) = fs::read_link(from) {
             let _ = symlink(target, to);
@@ -121,7 +129,8 @@ fn keep_group(line: &str) -> Option<String> {
 
 /// `/etc/hosts`: the node itself, its neighbours, what the lab adds.
 pub(super) fn hosts(node: &NodeSpec, nodes: &[NodeSpec]) -> String {
-    let mut text = String::from("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
+    let mut text =
+        String::from("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
     let mut line = |address: Ipv4Addr, names: &[String]| {
         text.push_str(&format!("{address}\t{}\n", names.join(" ")));
     };
@@ -146,15 +155,28 @@ mod tests {
             keep_user("root:x:0:0:r:/var/root:/bin/zsh").as_deref(),
             Some("root:x:0:0:root:/root:/bin/bash")
         );
-        assert_eq!(keep_group("adm:x:4:syslog,ada").as_deref(), Some("adm:x:4:"));
+        assert_eq!(
+            keep_group("adm:x:4:syslog,ada").as_deref(),
+            Some("adm:x:4:")
+        );
         assert_eq!(keep_group("ada:x:1000:"), None);
     }
 
     #[test]
     fn secrets_are_not_on_the_list() {
-        for name in ["shadow", "gshadow", "sudoers", "ssh", "ssl/private", "environment"] {
-            assert!(ALLOWED.iter().all(|allowed| *allowed != name
-                && !name.starts_with(&format!("{allowed}/"))));
+        for name in [
+            "shadow",
+            "gshadow",
+            "sudoers",
+            "ssh",
+            "ssl/private",
+            "environment",
+        ] {
+            assert!(
+                ALLOWED
+                    .iter()
+                    .all(|allowed| *allowed != name && !name.starts_with(&format!("{allowed}/")))
+            );
         }
     }
 

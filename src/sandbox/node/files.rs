@@ -72,9 +72,15 @@ pub(super) fn write_all(plan: &Plan<'_>, first_boot: bool) -> Result<()> {
     if first_boot {
         put(&File::new("/etc/hostname", format!("{}\n", node.name)))?;
         put(&File::new("/etc/hosts", etc::hosts(node, plan.nodes)))?;
-        put(&File::new("/etc/resolv.conf", "# No name server: the lab has no way out.\n"))?;
+        put(&File::new(
+            "/etc/resolv.conf",
+            "# No name server: the lab has no way out.\n",
+        ))?;
         put(&File::new("/etc/fstab", ""))?;
-        put(&File::new("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"))?;
+        put(&File::new(
+            "/etc/nsswitch.conf",
+            "passwd: files\ngroup: files\nhosts: files\n",
+        ))?;
         put(&File::new("/etc/machine-id", format!("{}\n", machine_id()?)).mode(0o444))?;
         put(&File::new("/root/.bashrc", BASHRC))?;
         put(&File::new("/root/.profile", PROFILE))?;
@@ -123,7 +129,11 @@ fn link_applets(names: &[String]) -> Result<()> {
 /// What an applet's name stands for within a node.
 pub(crate) fn applet_target(name: &str) -> PathBuf {
     let foreign = Path::new(LIBRARY).join("bin").join(name);
-    if foreign.exists() { foreign } else { PathBuf::from(PROGRAM) }
+    if foreign.exists() {
+        foreign
+    } else {
+        PathBuf::from(PROGRAM)
+    }
 }
 
 /// Writes a file below the root of this process, replacing what is there.
@@ -148,11 +158,13 @@ pub(crate) fn put(file: &File) -> Result<()> {
         .open(&temporary)
         .with_context(what)?;
     out.write_all(&file.contents).with_context(what)?;
-    out.set_permissions(fs::Permissions::from_mode(file.mode)).with_context(what)?;
+    out.set_permissions(fs::Permissions::from_mode(file.mode))
+        .with_context(what)?;
     if file.uid != 0 {
         std::os::unix::fs::fchown(&out, Some(file.uid), Some(file.uid)).with_context(what)?;
         // A change of owner clears set-id bits.
-        out.set_permissions(fs::Permissions::from_mode(file.mode)).with_context(what)?;
+        out.set_permissions(fs::Permissions::from_mode(file.mode))
+            .with_context(what)?;
     }
     fs::rename(&temporary, &file.path).with_context(what)
 }

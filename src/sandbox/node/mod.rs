@@ -112,7 +112,9 @@ fn open_host_side(plan: &Plan<'_>) -> Result<HostSide> {
     }
     let mut binds = Vec::new();
     for index in 0..plan.node.binds.len() {
-        binds.push(open(&stage.join(format!("bind-{}-{index}", plan.node.name)))?);
+        binds.push(open(
+            &stage.join(format!("bind-{}-{index}", plan.node.name)),
+        )?);
     }
     let mut devices = Vec::new();
     for name in mounts::DEVICES {
@@ -122,7 +124,9 @@ fn open_host_side(plan: &Plan<'_>) -> Result<HostSide> {
         }
     }
     let (mut links, mut directories) = (Vec::new(), Vec::new());
-    for name in ["bin", "sbin", "lib", "lib32", "lib64", "libx32", "nix", "gnu"] {
+    for name in [
+        "bin", "sbin", "lib", "lib32", "lib64", "libx32", "nix", "gnu",
+    ] {
         let path = Path::new("/").join(name);
         match fs::symlink_metadata(&path) {
             Ok(found) if found.is_symlink() => {

@@ -109,7 +109,9 @@ pub(crate) fn bind(source: &Path, target: &Path, recursive: bool) -> Result<()> 
 /// already is repeated, because the kernel refuses to lose a locked flag.
 pub(crate) fn remount_bind(target: &Path, extra: u64) -> Result<()> {
     let what = || format!("set the mount flags of {}", target.display());
-    let now = nix::sys::statvfs::statvfs(target).with_context(what)?.flags();
+    let now = nix::sys::statvfs::statvfs(target)
+        .with_context(what)?
+        .flags();
     let mut flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT;
     flags |= MsFlags::from_bits_truncate(extra);
     // statvfs(3) and mount(2) number these alike, but for relatime.
@@ -154,7 +156,12 @@ pub(super) fn mount_all(host: &HostSide, plan: &Plan<'_>) -> Result<()> {
 
     ensure_dir(Path::new("/sys"), 0o555)?;
     // A container may forbid it; nothing here depends on it.
-    let _ = mount_new("sysfs", "/sys", plain | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY, "");
+    let _ = mount_new(
+        "sysfs",
+        "/sys",
+        plain | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY,
+        "",
+    );
     mount_dev(host, plan)?;
     ensure_dir(Path::new("/run"), 0o755)?;
     mount_new("tmpfs", "/run", plain, "mode=755,size=256m")?;
@@ -175,9 +182,10 @@ pub(super) fn mount_all(host: &HostSide, plan: &Plan<'_>) -> Result<()> {
 
 fn masked_proc(error: Error) -> Error {
     match error {
-        Error::Io { source, .. } => {
-            crate::error::Preflight::MaskedProc { reason: source.to_string() }.into()
+        Error::Io { source, .. } => crate::error::Preflight::MaskedProc {
+            reason: source.to_string(),
         }
+        .into(),
         other => other,
     }
 }
@@ -199,7 +207,12 @@ fn mount_usr(host: &HostSide) -> Result<()> {
     if overlay(&path_of(&host.usr), &layers, usr).is_ok() {
         return Ok(());
     }
-    mount_new("tmpfs", "/usr", MsFlags::MS_NOSUID | MsFlags::MS_NODEV, "mode=755")?;
+    mount_new(
+        "tmpfs",
+        "/usr",
+        MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
+        "mode=755",
+    )?;
     prepare_layers(usr, &path_of(&host.usr))?;
     if overlay(&path_of(&host.usr), usr, usr).is_ok() {
         return Ok(());
@@ -217,8 +230,14 @@ fn overlay(lower: &Path, layers: &Path, target: &Path) -> Result<()> {
         layers.join("work").display()
     );
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    mount(Some("overlay"), target, Some("overlay"), flags, Some(data.as_str()))
-        .context("mount the overlay on /usr")
+    mount(
+        Some("overlay"),
+        target,
+        Some("overlay"),
+        flags,
+        Some(data.as_str()),
+    )
+    .context("mount the overlay on /usr")
 }
 
 fn prepare_layers(layers: &Path, usr: &Path) -> Result<()> {
@@ -240,7 +259,12 @@ fn prepare_layers(layers: &Path, usr: &Path) -> Result<()> {
 fn mount_library(host: &HostSide) -> Result<()> {
     let library = Path::new(LIBRARY);
     ensure_dir(library, 0o755)?;
-    mount_new("tmpfs", LIBRARY, MsFlags::MS_NOSUID | MsFlags::MS_NODEV, "mode=755,size=1m")?;
+    mount_new(
+        "tmpfs",
+        LIBRARY,
+        MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
+        "mode=755,size=1m",
+    )?;
     let place = |fd: &OwnedFd, target: &Path| -> Result<()> {
         fs::File::create(target).with_context(|| format!("make {}", target.display()))?;
         bind(&path_of(fd), target, false)?;
