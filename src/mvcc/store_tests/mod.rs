@@ -5,6 +5,7 @@ mod leases;
 mod model;
 mod reference;
 mod reopen;
+mod threads;
 mod watches;
 
 use std::sync::Arc;

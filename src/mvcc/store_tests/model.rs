@@ -13,7 +13,7 @@ enum Step {
     Delete(u8, u8),
     Txn(Vec<(u8, bool)>),
     Compact(u8),
-    CompactStep,
+    Proceed,
     Commit,
     Reopen,
 }
@@ -25,7 +25,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => prop::collection::btree_map(0..12u8, any::<bool>(), 1..4)
             .prop_map(|ops| Step::Txn(ops.into_iter().collect())),
         1 => (0..20u8).prop_map(Step::Compact),
-        3 => Just(Step::CompactStep),
+        3 => Just(Step::Proceed),
         2 => Just(Step::Commit),
         1 => Just(Step::Reopen),
     ]
@@ -101,7 +101,7 @@ fn run(steps: Vec<Step>) {
             }
             Step::Txn(ops) => txn(&bench, &mut model, &ops),
             Step::Compact(back) => {
-                let at = model.revision() - i64::from(back);
+                let at = (model.revision() - i64::from(back)).max(1);
                 let answer = bench.compact(at);
                 if at <= model.compacted {
                     assert!(matches!(answer, Err(Error::Compacted)));
@@ -110,7 +110,7 @@ fn run(steps: Vec<Step>) {
                     model.compacted = at;
                 }
             }
-            Step::CompactStep => {
+            Step::Proceed => {
                 bench.store.compact_step().unwrap();
             }
             Step::Commit => {

@@ -1,0 +1,84 @@
+//! Reading, committing, compacting and defragmenting while entries are applied.
+
+use std::sync::atomic::AtomicBool;
+use std::thread;
+
+use super::*;
+
+/// Each transaction sets all of these to one number.
+const KEYS: [&str; 3] = ["a", "b", "c"];
+
+fn set_all(bench: &Bench, n: i64) {
+    let success = KEYS.map(|key| op(Op::RequestPut(put(key, &n.to_string()))));
+    bench
+        .txn(pb::TxnRequest {
+            success: success.to_vec(),
+            ..Default::default()
+        })
+        .unwrap();
+}
+
+/// Reads now and in the recent past; a transaction is seen whole or not at all.
+fn read_once(store: &Store) {
+    let response = store.range(&range("a", "d")).unwrap();
+    let newest = response.header.unwrap().revision;
+    let values: Vec<_> = response.kvs.iter().map(|kv| kv.value.clone()).collect();
+    assert_eq!(values.len(), 3);
+    assert!(values.iter().all(|value| *value == values[0]));
+    assert_eq!(values[0], (newest - 1).to_string());
+    let past = store.range(&pb::RangeRequest {
+        revision: newest - 5,
+        ..range("b", "")
+    });
+    match past {
+        Ok(past) => assert_eq!(past.kvs[0].value, (newest - 6).to_string()),
+        Err(error) => assert!(matches!(error, crate::Error::Compacted)),
+    }
+}
+
+#[test]
+fn readers_see_whole_transactions_whatever_goes_on() {
+    let bench = Bench::with(Config {
+        compaction_batch: 50,
+        ..Config::default()
+    });
+    for n in 1..=10 {
+        set_all(&bench, n);
+    }
+    let done = AtomicBool::new(false);
+    let until_done = |f: &dyn Fn()| {
+        while !done.load(Ordering::Relaxed) {
+            f();
+        }
+    };
+    let store = &bench.store;
+    thread::scope(|scope| {
+        scope.spawn(|| until_done(&|| read_once(store)));
+        scope.spawn(|| until_done(&|| read_once(store)));
+        scope.spawn(|| {
+            until_done(&|| {
+                store.commit().unwrap();
+                store.compact_step().unwrap();
+                thread::yield_now();
+            });
+        });
+        scope.spawn(|| {
+            until_done(&|| {
+                store.defragment(&|path| Ok(open_db(path))).unwrap();
+                thread::sleep(std::time::Duration::from_millis(20));
+            });
+        });
+        for n in 11..3000 {
+            set_all(&bench, n);
+            if n % 200 == 0 {
+                bench.compact(bench.store.revision() - 50).unwrap();
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    while bench.store.compact_step().unwrap() {}
+    let hash = bench.hash_kv();
+    let bench = bench.reopen();
+    assert_eq!(bench.hash_kv(), hash);
+    assert_eq!(bench.get("a", 0).unwrap()[0].1, "2999");
+}
