@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 use proptest::prelude::*;
 
 use crate::fault_disk::FaultDisk;
+use crate::surgery::{RawFile, locate};
 use crate::{Bucket, Db, HEADER_BYTES, Meta, Options, PageHeader, Result, check};
 
 const PAGE: usize = 1024;
@@ -270,6 +271,39 @@ fn a_tree_that_runs_in_a_circle_is_named() {
     let expected = format!("page {root}: multiple references (stack: [{root} {root}])");
     assert!(found.contains(&expected), "{found:?}");
     survive(bytes);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 40,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn surgery_on_damaged_files_does_not_panic(
+        list in any::<bool>(),
+        harms in proptest::collection::vec(harm(), 1..8),
+        page in 0..120u64,
+    ) {
+        let mut bytes = SAMPLES[usize::from(list)].clone();
+        for harm in &harms {
+            inflict(&mut bytes, harm);
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        let raw = RawFile::open(file.path()).unwrap();
+        let _ = raw.list_pages();
+        let _ = locate(file.path(), &[b"flat"], b"key");
+        let _ = raw.clear_elements(page, 1, Some(3));
+        let _ = raw.clear_page(page + 1);
+        let _ = raw.flip(page, 5, 1);
+        let _ = raw.copy_page(page, page + 2);
+        let _ = raw.zero_page(page + 3);
+        let _ = raw.revert_meta();
+        let _ = raw.abandon_freelist();
+        let _ = raw.list_pages();
+    }
 }
 
 #[test]

@@ -58,7 +58,11 @@ mod scan;
 mod spill;
 pub mod surgery;
 #[cfg(test)]
+mod surgery_tests;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod thread_tests;
 mod write;
 
 pub use check::{Finding, Problem, check};

@@ -345,11 +345,10 @@ fn the_reference_finds_the_same_faults() {
     assert_eq!(status(&path).keys, "2000");
     // A branch that lost its first child, and a leaf whose keys are exchanged.
     let raw = crate::surgery::RawFile::open(&path).unwrap();
-    let way = crate::surgery::RawFile::locate(&path, &[b"key"], &[0]).unwrap();
+    let way = crate::surgery::locate(&path, &[b"key"], &[0]).unwrap();
     assert!(way.len() > 1, "{way:?}");
     raw.clear_elements(way[0], 0, Some(1)).unwrap();
-    let leaf =
-        crate::surgery::RawFile::locate(&path, &[b"key"], &1000u32.to_be_bytes()).unwrap()[1];
+    let leaf = crate::surgery::locate(&path, &[b"key"], &1000u32.to_be_bytes()).unwrap()[1];
     let page = raw.read_page(leaf).unwrap();
     let mut data = page.data.clone();
     let (first, second) = (16..32, 32..48);

@@ -194,7 +194,8 @@ impl RawFile {
             )));
         }
         if id.saturating_add(pages) > self.page_count()? {
-            return Err(self.argument(format!("there is no page {}", id + pages - 1)));
+            let last = id.saturating_add(pages - 1);
+            return Err(self.argument(format!("there is no page {last}")));
         }
         self.write_bytes(id, 0, data)
     }
@@ -255,36 +256,6 @@ impl RawFile {
             }
         }
         Some(used)
-    }
-
-    /// The pages on the way to a key: from the root of its bucket to the leaf
-    /// on which it is, or would be. The bucket is named by its path; a bucket
-    /// inline in its parent has no pages.
-    pub fn locate(path: &Path, bucket: &[&[u8]], key: &[u8]) -> Result<Vec<u64>> {
-        let options = Options {
-            read_only: true,
-            lock_timeout: Some(std::time::Duration::ZERO),
-            ..Options::default()
-        };
-        let db = Db::open(path, options)?;
-        let tx = db.begin_read()?;
-        let mut found = tx.root();
-        for name in bucket {
-            found = found
-                .bucket(name)?
-                .ok_or_else(|| crate::read::not_found(name))?;
-        }
-        let mut pages = Vec::new();
-        let mut next = found.root_page();
-        while next != 0 && pages.len() <= crate::pager::MAX_DEPTH {
-            pages.push(next);
-            let page = tx.pager().load(next, tx.meta().high_water)?;
-            next = match page.is_leaf() {
-                true => 0,
-                false => page.child(page.child_index(key)),
-            };
-        }
-        Ok(pages)
     }
 
     /// Inverts the bits of `mask` in one byte of page `id`.
@@ -389,6 +360,37 @@ impl RawFile {
         }
         Ok(())
     }
+}
+
+/// The pages on the way to a key: from the root of its bucket to the leaf
+/// on which it is, or would be. The bucket is named by its path; a bucket
+/// inline in its parent has no pages. Takes the shared lock, so that nobody may
+/// be writing the file.
+pub fn locate(path: &Path, bucket: &[&[u8]], key: &[u8]) -> Result<Vec<u64>> {
+    let options = Options {
+        read_only: true,
+        lock_timeout: Some(std::time::Duration::ZERO),
+        ..Options::default()
+    };
+    let db = Db::open(path, options)?;
+    let tx = db.begin_read()?;
+    let mut found = tx.root();
+    for name in bucket {
+        found = found
+            .bucket(name)?
+            .ok_or_else(|| crate::read::not_found(name))?;
+    }
+    let mut pages = Vec::new();
+    let mut next = found.root_page();
+    while next != 0 && pages.len() <= crate::pager::MAX_DEPTH {
+        pages.push(next);
+        let page = tx.pager().load(next, tx.meta().high_water)?;
+        next = match page.is_leaf() {
+            true => 0,
+            false => page.child(page.child_index(key)),
+        };
+    }
+    Ok(pages)
 }
 
 /// A node whose children are all pages, as bytes.
