@@ -1,21 +1,47 @@
 //! `etcdctl` and `etcdutl`, one file a command.
 //!
 //! Reference: etcd 3.5.16. What these print (standard output, standard error,
-//! exit status) equals what the reference prints; `tests/it/etcdctl_side_by_side.rs`
-//! compares the two.
+//! exit status) equals what the reference prints; the side-by-side suite
+//! (`tests/it/etcdctl_side_by_side.rs`) compares the two. Only the help is in our
+//! own words, in the reference's layout.
 
-use std::{ffi::OsString, process::ExitCode};
+#![forbid(unsafe_code)]
+
+mod client;
+mod command;
+mod exit;
+mod flags;
+mod go;
+mod json;
+mod log;
+mod print;
+mod snapshot;
+mod table;
+mod tables;
+mod urls;
+mod version;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
 
 /// Runs `etcdctl`; `args[0]` is the name it was called by.
 pub fn run_etcdctl(args: Vec<OsString>) -> ExitCode {
-    let _ = args;
-    eprintln!("Error: etcdctl is not wired yet");
-    ExitCode::FAILURE
+    match std::env::var("ETCDCTL_API").as_deref() {
+        Err(_) | Ok("" | "3") => ExitCode::from(flags::run(&tables::ETCDCTL, args)),
+        Ok("2") => {
+            eprintln!(
+                "Error: API version 2 (ETCDCTL_API=2) is not supported by kubedrill; unset ETCDCTL_API or set it to 3"
+            );
+            ExitCode::FAILURE
+        }
+        Ok(other) => {
+            eprintln!("unsupported API version: {other}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Runs `etcdutl`; `args[0]` is the name it was called by.
 pub fn run_etcdutl(args: Vec<OsString>) -> ExitCode {
-    let _ = args;
-    eprintln!("Error: etcdutl is not wired yet");
-    ExitCode::FAILURE
+    ExitCode::from(flags::run(&tables::ETCDUTL, args))
 }

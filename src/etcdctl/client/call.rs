@@ -1,0 +1,243 @@
+//! Calls with one answer, and the opening of streams, with the retrying of
+//! `client/v3/retry_interceptor.go`.
+
+use std::time::Duration;
+
+use http::uri::PathAndQuery;
+use tokio::time::Instant;
+use tonic::client::Grpc;
+use tonic::codec::Streaming;
+use tonic::metadata::AsciiMetadataValue;
+use tonic::{Code, Request};
+use tonic_prost::ProstCodec;
+
+use super::balancer::Balancer;
+use super::error::RpcError;
+use crate::log::{Field, Json, Level};
+use crate::version;
+
+/// Attempts of a call that may be repeated.
+const MAX_ATTEMPTS: u32 = 100;
+
+/// Pause between rounds over a quorum of the endpoints.
+const BACKOFF: Duration = Duration::from_millis(25);
+
+/// Which failures are tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// Reads: whatever says `Unavailable`.
+    Repeatable,
+    /// Writes: only what certainly never reached a server.
+    Once,
+}
+
+/// How a call behaves.
+#[derive(Debug, Clone)]
+pub struct CallOptions {
+    /// See [`Retry`].
+    pub retry: Retry,
+    /// When to give up; `None` waits for ever.
+    pub deadline: Option<Instant>,
+    /// Logger of warnings about failed attempts.
+    pub logger: &'static str,
+    /// How warnings name the client.
+    pub target: String,
+    /// How many endpoints the client has.
+    pub endpoints: usize,
+}
+
+/// One request, one answer.
+pub async fn unary<Q, R>(
+    balancer: &Balancer,
+    path: &'static str,
+    request: Q,
+    options: &CallOptions,
+) -> Result<R, RpcError>
+where
+    Q: prost::Message + Clone + 'static,
+    R: prost::Message + Default + 'static,
+{
+    let quorum = options.endpoints as u32 / 2 + 1;
+    let mut attempt = 0;
+    loop {
+        let error = match once(balancer, path, request.clone(), options.deadline).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        Json::new(options.logger).write(
+            Level::Warn,
+            "v3/retry_interceptor.go:63",
+            "retrying of unary invoker failed",
+            &[
+                Field::text("target", &options.target),
+                Field::number("attempt", attempt),
+                Field::text("error", &error.wrapped()),
+            ],
+        );
+        attempt += 1;
+        if !may_retry(&error, options) || attempt >= MAX_ATTEMPTS {
+            return Err(error);
+        }
+        if attempt % quorum == 0 {
+            pause(options.deadline).await?;
+        }
+    }
+}
+
+fn may_retry(error: &RpcError, options: &CallOptions) -> bool {
+    if error.is_context() {
+        return !error.expired && options.deadline.is_none_or(|d| Instant::now() < d);
+    }
+    let learner =
+        error.message == "etcdserver: rpc not supported for learner" && options.endpoints > 1;
+    learner || (options.retry == Retry::Repeatable && error.code == Code::Unavailable)
+}
+
+async fn pause(deadline: Option<Instant>) -> Result<(), RpcError> {
+    let wake = Instant::now() + BACKOFF;
+    match deadline {
+        Some(deadline) if deadline < wake => {
+            tokio::time::sleep_until(deadline).await;
+            Err(RpcError::deadline("context deadline exceeded"))
+        }
+        _ => {
+            tokio::time::sleep_until(wake).await;
+            Ok(())
+        }
+    }
+}
+
+async fn once<Q, R>(
+    balancer: &Balancer,
+    path: &'static str,
+    request: Q,
+    deadline: Option<Instant>,
+) -> Result<R, RpcError>
+where
+    Q: prost::Message + 'static,
+    R: prost::Message + Default + 'static,
+{
+    let mut client = ready(balancer, deadline).await?;
+    let mut request = Request::new(request);
+    add_version(&mut request);
+    if let Some(deadline) = deadline {
+        request.set_timeout(deadline.saturating_duration_since(Instant::now()));
+    }
+    let call = client.unary(
+        request,
+        PathAndQuery::from_static(path),
+        ProstCodec::<Q, R>::default(),
+    );
+    let answer = within(deadline, call).await?;
+    answer
+        .map(tonic::Response::into_inner)
+        .map_err(|status| expire(RpcError::from_status(&status), deadline))
+}
+
+/// A request whose answer is a stream.
+pub async fn server_stream<Q, R>(
+    balancer: &Balancer,
+    path: &'static str,
+    request: Q,
+    deadline: Option<Instant>,
+) -> Result<Streaming<R>, RpcError>
+where
+    Q: prost::Message + 'static,
+    R: prost::Message + Default + 'static,
+{
+    let mut client = ready(balancer, deadline).await?;
+    let mut request = Request::new(request);
+    add_version(&mut request);
+    let call = client.server_streaming(
+        request,
+        PathAndQuery::from_static(path),
+        ProstCodec::<Q, R>::default(),
+    );
+    let answer = within(deadline, call).await?;
+    answer
+        .map(tonic::Response::into_inner)
+        .map_err(|status| expire(RpcError::from_status(&status), deadline))
+}
+
+/// A stream in each direction. With `need_leader` the server ends it when the
+/// cluster has no leader.
+pub async fn both_streams<Q, R>(
+    balancer: &Balancer,
+    path: &'static str,
+    requests: impl tokio_stream::Stream<Item = Q> + Send + 'static,
+    need_leader: bool,
+) -> Result<Streaming<R>, RpcError>
+where
+    Q: prost::Message + 'static,
+    R: prost::Message + Default + 'static,
+{
+    let mut client = ready(balancer, None).await?;
+    let mut request = Request::new(requests);
+    add_version(&mut request);
+    if need_leader {
+        request
+            .metadata_mut()
+            .insert("hasleader", AsciiMetadataValue::from_static("true"));
+    }
+    let call = client.streaming(
+        request,
+        PathAndQuery::from_static(path),
+        ProstCodec::<Q, R>::default(),
+    );
+    call.await
+        .map(tonic::Response::into_inner)
+        .map_err(|status| RpcError::from_status(&status))
+}
+
+/// The next message of a stream; `None` at its end.
+pub async fn next<R>(
+    stream: &mut Streaming<R>,
+    deadline: Option<Instant>,
+) -> Result<Option<R>, RpcError> {
+    within(deadline, stream.message())
+        .await?
+        .map_err(|status| expire(RpcError::from_status(&status), deadline))
+}
+
+async fn ready(
+    balancer: &Balancer,
+    deadline: Option<Instant>,
+) -> Result<Grpc<super::connect::Connection>, RpcError> {
+    loop {
+        let connection = balancer.pick(deadline).await?;
+        let origin = connection.origin();
+        let mut client =
+            Grpc::with_origin(connection, origin).max_decoding_message_size(usize::MAX);
+        // A connection that closes between the two is picked no more.
+        if client.ready().await.is_ok() {
+            return Ok(client);
+        }
+    }
+}
+
+async fn within<T>(
+    deadline: Option<Instant>,
+    call: impl Future<Output = T>,
+) -> Result<T, RpcError> {
+    match deadline {
+        None => Ok(call.await),
+        Some(deadline) => tokio::time::timeout_at(deadline, call)
+            .await
+            .map_err(|_| RpcError::deadline("context deadline exceeded")),
+    }
+}
+
+/// A server that saw the deadline first is told from one that ended the call itself.
+fn expire(mut error: RpcError, deadline: Option<Instant>) -> RpcError {
+    if error.code == Code::DeadlineExceeded && deadline.is_some() && !error.is_etcd() {
+        error.expired = true;
+    }
+    error
+}
+
+fn add_version<T>(request: &mut Request<T>) {
+    request.metadata_mut().insert(
+        "client-api-version",
+        AsciiMetadataValue::from_static(version::API),
+    );
+}
