@@ -5,10 +5,12 @@
 
 #![forbid(unsafe_code)]
 
+pub mod apply;
 pub mod defaults;
 pub mod gofmt;
 pub mod jsonpath;
 pub mod object;
+pub mod openapi;
 pub mod patch;
 pub mod quantity;
 pub mod resources;
@@ -20,3 +22,4 @@ pub mod validate;
 pub mod yaml;
 pub mod kubeconfig;
 pub mod request;
+pub mod threeway;

@@ -995,6 +995,15 @@ fn group(command: &Command) -> String {
     out
 }
 
+/// The help of the command with this path.
+pub fn help_of(path: &str) -> String {
+    COMMANDS
+        .iter()
+        .find(|c| c.path == path)
+        .map(help)
+        .unwrap_or_default()
+}
+
 /// The help of one command.
 pub fn help(command: &Command) -> String {
     let mut out = format!("{}.\n", command.about);

@@ -1,11 +1,22 @@
 //! The verbs.
 
+mod apply;
+mod create;
+mod delete;
 mod get;
+mod patch;
+mod scale;
+mod until;
 mod version;
+mod wait;
 mod watch;
 
 use crate::cx::Cx;
 use crate::error::{Outcome, fail};
+use serde_json::Value;
+
+/// The annotation in which `apply` keeps the configuration that it sent.
+pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// Runs the command that the words named.
 ///
@@ -13,10 +24,23 @@ use crate::error::{Outcome, fail};
 /// The command's.
 pub async fn dispatch(cx: &Cx) -> Outcome {
     match cx.command {
+        "apply" => apply::run(cx).await,
+        "apply view-last-applied" => apply::view_last_applied(cx).await,
+        "delete" => delete::run(cx).await,
         "get" => get::run(cx).await,
+        "patch" => patch::run(cx).await,
+        "scale" => scale::run(cx).await,
         "version" => version::run(cx).await,
+        "wait" => wait::run(cx).await,
+        name if name == "create" || name.starts_with("create ") => create::run(cx).await,
         other => fail(format!(
             "'kubectl {other}' is not supported by this kubectl yet"
         )),
     }
+}
+
+/// `80` as a number, `25%` or `http` as text.
+pub fn int_or_text(text: &str) -> Value {
+    text.parse::<i32>()
+        .map_or_else(|_| Value::from(text), Value::from)
 }
