@@ -306,6 +306,66 @@ proptest! {
     }
 }
 
+/// Twenty branches, each with ten children that are all the next branch: as
+/// many ways to the leaf as no walk can go.
+#[test]
+fn a_tree_with_countless_ways_is_left_at_the_second_one() {
+    let mut bytes = SAMPLES[0].clone();
+    let db = Db::open_with(
+        Arc::new(FaultDisk::with(bytes.clone())),
+        options(true, false),
+    )
+    .unwrap();
+    let root = db
+        .begin_read()
+        .unwrap()
+        .bucket(b"flat")
+        .unwrap()
+        .unwrap()
+        .root_page();
+    let high = db.begin_read().unwrap().meta().high_water;
+    drop(db);
+    let pages: Vec<u64> = std::iter::once(root)
+        .chain((2..high).filter(|id| *id != root))
+        .take(21)
+        .collect();
+    // The page of the root bucket has to stay.
+    let keep = Meta::read(&bytes[..PAGE]).unwrap().root.root;
+    let other = Meta::read(&bytes[PAGE..2 * PAGE]).unwrap().root.root;
+    let pages: Vec<u64> = pages
+        .into_iter()
+        .filter(|id| *id != keep && *id != other)
+        .collect();
+    for (index, id) in pages.iter().enumerate() {
+        let page = &mut bytes[*id as usize * PAGE..(*id as usize + 1) * PAGE];
+        page.fill(0);
+        let leaf = index + 1 == pages.len();
+        PageHeader {
+            id: *id,
+            flags: if leaf { 2 } else { 1 },
+            count: if leaf { 0 } else { 10 },
+            overflow: 0,
+        }
+        .write(page);
+        for element in 0..if leaf { 0 } else { 10 } {
+            let at = HEADER_BYTES + element * 16;
+            page[at..at + 4]
+                .copy_from_slice(&(160 - element as u32 * 16 + element as u32).to_le_bytes());
+            page[at + 4..at + 8].copy_from_slice(&1u32.to_le_bytes());
+            page[at + 8..at + 16].copy_from_slice(&pages[index + 1].to_le_bytes());
+            page[HEADER_BYTES + 160 + element] = b'a' + element as u8;
+        }
+    }
+    // Once with an empty leaf at the end, once with one that has a key.
+    survive(bytes.clone());
+    let last = *pages.last().unwrap() as usize * PAGE;
+    bytes[last + 10] = 1;
+    bytes[last + HEADER_BYTES + 4] = 16;
+    bytes[last + HEADER_BYTES + 8] = 1;
+    bytes[last + HEADER_BYTES + 16] = b'a';
+    survive(bytes);
+}
+
 #[test]
 fn a_cut_file_says_so() {
     let mut bytes = SAMPLES[0].clone();

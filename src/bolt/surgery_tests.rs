@@ -174,3 +174,40 @@ fn pages_that_are_not_there_are_refused() {
     raw.copy_page(3, 4).unwrap();
     assert_eq!(raw.read_page(4).unwrap().header.id, 4);
 }
+
+/// The free list's own faults, in the words of the reference.
+#[test]
+fn a_wrong_free_list_is_noticed() {
+    let (_dir, path) = sample(true);
+    let raw = RawFile::open(&path).unwrap();
+    let (_, meta) = raw.active_meta().unwrap();
+    let mut list = raw.read_page(meta.freelist).unwrap();
+    let count = usize::from(list.header.count);
+    assert!(count >= 2, "{:?}", list.header);
+    let entry = |data: &[u8], index: usize| {
+        let at = 16 + 8 * index;
+        u64::from_le_bytes(data[at..at + 8].try_into().unwrap())
+    };
+    let (first, second) = (entry(&list.data, 0), entry(&list.data, 1));
+    // A page in use is listed in the place of the first free one.
+    list.data[16..24].copy_from_slice(&meta.root.root.to_le_bytes());
+    raw.write_page(meta.freelist, &list.data).unwrap();
+    let mut found = findings(&path);
+    found.sort();
+    let mut expected = [
+        format!("page {}: reachable freed", meta.root.root),
+        format!("page {first}: unreachable unfreed"),
+    ];
+    expected.sort();
+    assert_eq!(found, expected);
+    // The second one is listed twice.
+    list.data[16..24].copy_from_slice(&second.to_le_bytes());
+    raw.write_page(meta.freelist, &list.data).unwrap();
+    let expected = [
+        format!("page {second}: already freed"),
+        format!("page {first}: unreachable unfreed"),
+    ];
+    assert_eq!(findings(&path), expected);
+    let error = Db::open(&path, Options::default()).err().unwrap();
+    assert_eq!(error.page(), Some(meta.freelist));
+}

@@ -400,3 +400,37 @@ fn random_order_batches_stay_sound() {
         .unwrap();
     assert!(expected.next().is_none());
 }
+
+#[test]
+fn deleting_most_keys_merges_their_pages() {
+    let fixture = fixture();
+    let db = open(&fixture);
+    let mut tx = db.begin_write().unwrap();
+    tx.create_bucket(b"b").unwrap();
+    for n in 0..20_000u32 {
+        tx.put(b"b", &n.to_be_bytes(), &[1; 40]).unwrap();
+    }
+    tx.commit().unwrap();
+    let full = db.in_use_bytes();
+    // One key in ten is left, so no page becomes empty.
+    let mut tx = db.begin_write().unwrap();
+    for n in (0..20_000u32).filter(|n| n % 10 != 0) {
+        assert!(tx.delete(b"b", &n.to_be_bytes()).unwrap());
+    }
+    tx.commit().unwrap();
+    sound(&db);
+    db.begin_write().unwrap().rollback();
+    let left = db.in_use_bytes();
+    assert!(left * 4 < full, "{left} of {full} bytes are still in use");
+    let tx = db.begin_read().unwrap();
+    let mut keys = 0;
+    tx.bucket(b"b")
+        .unwrap()
+        .unwrap()
+        .for_each(|_, _| {
+            keys += 1;
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(keys, 2000);
+}
