@@ -370,6 +370,7 @@ impl Store {
                 Some(_) => {}
                 None => {
                     batch.put(bucket::MEMBERS_REMOVED, &key, bucket::REMOVED);
+                    cluster.stored_removed.insert(change.node_id);
                     if cluster.stored.remove(&change.node_id) {
                         batch.delete(bucket::MEMBERS, &key);
                     }
@@ -392,8 +393,9 @@ impl Store {
         self.cluster.lock().conf_state = Some(conf_state.clone());
     }
 
-    /// Writes the members in memory over those in the database (force-new-cluster,
-    /// restore). Removed ids are forgotten there, as etcd does. Reaches the disk with the next commit.
+    /// Writes the members in memory over those in the database, where removed ids are
+    /// forgotten, as etcd does (force-new-cluster, restore of a snapshot). Reaches the
+    /// disk with the next commit.
     pub fn push_membership(&self) {
         let mut state = self.state.write();
         let batch = &mut state.view.gathering;
@@ -401,15 +403,21 @@ impl Store {
         for id in std::mem::take(&mut cluster.stored) {
             batch.delete(bucket::MEMBERS, &member_key(id));
         }
-        let membership = cluster.membership.clone();
-        for id in &membership.removed {
-            batch.delete(bucket::MEMBERS_REMOVED, &member_key(*id));
+        for id in std::mem::take(&mut cluster.stored_removed) {
+            batch.delete(bucket::MEMBERS_REMOVED, &member_key(id));
         }
+        let membership = cluster.membership.clone();
         for (id, member) in &membership.members {
             let json = member_to_json(member);
             batch.put(bucket::MEMBERS, &member_key(*id), json.as_bytes());
             cluster.stored.insert(*id);
         }
+    }
+
+    /// Sets the consistent index and term, backwards too: a restored snapshot begins
+    /// a log of its own. Reaches the disk with the next commit.
+    pub fn set_position(&self, index: u64, term: u64) {
+        self.state.write().position = (index, term);
     }
 }
 

@@ -23,8 +23,9 @@ pub(crate) struct Loaded {
     pub lessor: Lessor,
     pub alarms: Alarms,
     pub membership: Membership,
-    /// Members that the bucket `members` has.
+    /// Members that the buckets `members` and `members_removed` have.
     pub stored_members: BTreeSet<u64>,
+    pub stored_removed: BTreeSet<u64>,
     pub compactions: Compactions,
     pub conf_state: Option<ConfState>,
     pub auth_revision: u64,
@@ -95,6 +96,7 @@ pub(crate) fn load(db: &bolt::Db, config: &Config) -> Result<Loaded> {
         lessor,
         alarms,
         stored_members: membership.members.keys().copied().collect(),
+        stored_removed: membership.removed.clone(),
         membership,
         compactions,
         conf_state,
@@ -208,9 +210,10 @@ fn each(
     Ok(())
 }
 
-/// The members behind a lock, and which of them the database has.
+/// The members behind a lock, and which of them the database has (with the batch).
 pub(crate) struct Cluster {
     pub membership: Arc<Membership>,
     pub stored: BTreeSet<u64>,
+    pub stored_removed: BTreeSet<u64>,
     pub conf_state: Option<ConfState>,
 }

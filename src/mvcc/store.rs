@@ -54,6 +54,7 @@ impl Store {
             cluster: Mutex::new(Cluster {
                 membership: Arc::new(loaded.membership),
                 stored: loaded.stored_members,
+                stored_removed: loaded.stored_removed,
                 conf_state: loaded.conf_state,
             }),
             compactions: Mutex::new(loaded.compactions),
@@ -74,6 +75,7 @@ impl Store {
             alarms,
             membership,
             stored_members,
+            stored_removed,
             compactions,
             conf_state,
             auth_revision,
@@ -87,6 +89,7 @@ impl Store {
             *self.cluster.lock() = Cluster {
                 membership: Arc::new(membership),
                 stored: stored_members,
+                stored_removed,
                 conf_state,
             };
             *self.compactions.lock() = compactions;

@@ -1,6 +1,7 @@
 //! Tests of the store as a whole.
 
 mod basics;
+mod crash;
 mod leases;
 mod model;
 mod reference;

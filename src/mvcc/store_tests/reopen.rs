@@ -168,3 +168,39 @@ fn members_come_go_and_never_come_back() {
     assert_eq!(bench.store.conf_state().unwrap().voters, [1]);
     assert_eq!(bench.store.consistent_index(), 5);
 }
+
+#[test]
+fn pushed_members_replace_those_in_the_database() {
+    let bench = Bench::new();
+    let store = &bench.store;
+    let state = ConfState::default();
+    for id in 1..=2 {
+        let change = add(id, &format!("http://{id}:2380"), false);
+        store.apply_conf_change(id, 1, &change, &state).unwrap();
+    }
+    let remove = ConfChange {
+        r#type: ConfChangeType::ConfChangeRemoveNode.into(),
+        node_id: 2,
+        context: None,
+        id: 0,
+    };
+    store.apply_conf_change(3, 1, &remove, &state).unwrap();
+    store.commit().unwrap();
+    let new = Member {
+        id: 9,
+        peer_urls: vec!["http://new:2380".into()],
+        name: "new".into(),
+        ..Member::default()
+    };
+    store.set_membership(crate::Membership {
+        members: [(9, new.clone())].into(),
+        ..Default::default()
+    });
+    store.push_membership();
+    store.set_position(1, 1);
+    let bench = bench.reopen();
+    let membership = bench.store.membership();
+    assert_eq!(membership.members.values().collect::<Vec<_>>(), [&new]);
+    assert!(membership.removed.is_empty());
+    assert_eq!(bench.store.consistent_index(), 1);
+}

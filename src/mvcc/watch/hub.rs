@@ -178,6 +178,10 @@ impl Hub {
             return (Vec::new(), false);
         };
         let n = max.min(stream.queue.len());
+        if n > 0 && stream.lagging > 0 {
+            // There is room now for what lags; whoever waits for a bell must hear one.
+            stream.wake.wake();
+        }
         (stream.queue.drain(..n).collect(), stream.lagging > 0)
     }
 
