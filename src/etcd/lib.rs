@@ -7,8 +7,12 @@ pub mod http;
 pub mod log;
 pub mod metrics;
 mod raft;
+mod rpc;
+mod run;
 pub mod server;
 pub mod size;
 pub mod tls;
 pub mod transport;
 pub mod version;
+
+pub use run::run;

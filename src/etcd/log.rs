@@ -127,7 +127,7 @@ pub fn install(level: Level, outputs: &[Output]) -> io::Result<()> {
                         io::Error::new(
                             error.kind(),
                             format!(
-                                "couldn't open sink {:?}: open {}: {}",
+                                "open sink {:?}: open {}: {}",
                                 path.display().to_string(),
                                 path.display(),
                                 plain(&error)

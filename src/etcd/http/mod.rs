@@ -1,4 +1,9 @@
 //! What is served over HTTP.
 
 pub mod answer;
+pub mod client;
+pub mod gateway;
+pub mod gauges;
+mod health;
+pub mod peer;
 pub mod serve;

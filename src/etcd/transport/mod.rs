@@ -36,6 +36,7 @@ use crate::{
     },
     version::{MIN_CLUSTER_VERSION, VERSION},
 };
+pub use client::{LeaseInternalRequest, LeaseInternalResponse};
 use connect::HttpClient;
 use peer::Peer;
 

@@ -1,0 +1,190 @@
+//! What `/metrics` reads from the member and from the system when it is asked.
+
+use std::fs;
+
+use crate::{
+    metrics::{counter, gauge},
+    server::Server,
+    version::VERSION,
+};
+
+/// Counts changes of the leader until the member stops.
+pub async fn count_leaders(server: Server) {
+    let changes = counter(
+        "etcd_server_leader_changes_seen_total",
+        "The number of leader changes seen.",
+        &[],
+    );
+    let (mut leader, stopping) = (server.watch_leader(), server.stopping());
+    let mut last = *leader.borrow_and_update();
+    if last != 0 {
+        changes.inc();
+    }
+    loop {
+        tokio::select! {
+            () = stopping.cancelled() => return,
+            changed = leader.changed() => if changed.is_err() { return },
+        }
+        let now = *leader.borrow_and_update();
+        if now != 0 && now != last {
+            changes.inc();
+            last = now;
+        }
+    }
+}
+
+/// Sets every gauge to the present.
+pub fn refresh(server: &Server) {
+    let yes = |name: &'static str, help: &'static str, on: bool| {
+        gauge(name, help, &[]).set(u64::from(on))
+    };
+    let set = |name: &'static str, help: &'static str, n: u64| gauge(name, help, &[]).set(n);
+    let leader = server.leader();
+    yes(
+        "etcd_server_has_leader",
+        "Whether or not a leader exists. 1 is existence, 0 is not.",
+        leader != 0,
+    );
+    yes(
+        "etcd_server_is_leader",
+        "Whether or not this member is a leader. 1 if is, 0 otherwise.",
+        server.is_leader(),
+    );
+    yes(
+        "etcd_server_is_learner",
+        "Whether or not this member is a learner. 1 if is, 0 otherwise.",
+        server.is_learner(),
+    );
+    set(
+        "etcd_server_proposals_committed_total",
+        "The total number of consensus proposals committed.",
+        server.committed_index(),
+    );
+    set(
+        "etcd_server_proposals_applied_total",
+        "The total number of consensus proposals applied.",
+        server.applied_index(),
+    );
+    let store = server.store();
+    set(
+        "etcd_mvcc_db_total_size_in_bytes",
+        "Total size of the underlying database physically allocated in bytes.",
+        store.size_bytes(),
+    );
+    set(
+        "etcd_mvcc_db_total_size_in_use_in_bytes",
+        "Total size of the underlying database logically in use in bytes.",
+        store.in_use_bytes(),
+    );
+    let revision = |n: i64| u64::try_from(n).unwrap_or(0);
+    set(
+        "etcd_debugging_mvcc_current_revision",
+        "The current revision of store.",
+        revision(store.revision()),
+    );
+    set(
+        "etcd_debugging_mvcc_compact_revision",
+        "The revision of the last compaction in store.",
+        revision(store.compact_revision()),
+    );
+    set(
+        "etcd_debugging_auth_revision",
+        "The current revision of auth store.",
+        store.auth_revision(),
+    );
+    let quota = match server.config().quota_backend_bytes {
+        0 => 2 * 1024 * 1024 * 1024,
+        bytes => u64::try_from(bytes).unwrap_or(0),
+    };
+    set(
+        "etcd_server_quota_backend_bytes",
+        "Current backend storage quota size in bytes.",
+        quota,
+    );
+    gauge(
+        "etcd_server_id",
+        "Server or member ID in hexadecimal format. 1 for 'server_id' label with current ID.",
+        &[("server_id", &format!("{:x}", server.id()))],
+    )
+    .set(1);
+    gauge(
+        "etcd_server_version",
+        "Which version is running. 1 for 'server_version' label with current version.",
+        &[("server_version", VERSION)],
+    )
+    .set(1);
+    if let Some(version) = server.cluster_version() {
+        let short = version
+            .rsplit_once('.')
+            .map_or(version.as_str(), |(short, _)| short);
+        gauge(
+            "etcd_cluster_version",
+            "Which version is running. 1 for 'cluster_version' label with current cluster version",
+            &[("cluster_version", short)],
+        )
+        .set(1);
+    }
+    process(&set);
+}
+
+fn process(set: &dyn Fn(&'static str, &'static str, u64)) {
+    let open = fs::read_dir("/proc/self/fd")
+        .map(|files| files.count() as u64)
+        .unwrap_or(0);
+    set("os_fd_used", "The number of used file descriptors.", open);
+    set("process_open_fds", "Number of open file descriptors.", open);
+    if let Some(limit) = fs::read_to_string("/proc/self/limits")
+        .ok()
+        .as_deref()
+        .and_then(fd_limit)
+    {
+        set("os_fd_limit", "The file descriptor limit.", limit);
+        set(
+            "process_max_fds",
+            "Maximum number of open file descriptors.",
+            limit,
+        );
+    }
+    if let Some(status) = fs::read_to_string("/proc/self/status").ok() {
+        let kilobytes = |key: &str| -> Option<u64> {
+            status
+                .lines()
+                .find_map(|line| line.strip_prefix(key))?
+                .split_whitespace()
+                .next()?
+                .parse()
+                .ok()
+        };
+        set(
+            "process_resident_memory_bytes",
+            "Resident memory size in bytes.",
+            kilobytes("VmRSS:").unwrap_or(0) * 1024,
+        );
+        set(
+            "process_virtual_memory_bytes",
+            "Virtual memory size in bytes.",
+            kilobytes("VmSize:").unwrap_or(0) * 1024,
+        );
+    }
+}
+
+fn fd_limit(limits: &str) -> Option<u64> {
+    limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))?
+        .split_whitespace()
+        .next()?
+        .parse()
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_of_descriptors_is_found() {
+        let limits = "Limit                     Soft Limit           Hard Limit           Units     \nMax open files            1024                 524288               files     \n";
+        assert_eq!(fd_limit(limits), Some(1024));
+    }
+}

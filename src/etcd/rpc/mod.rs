@@ -1,0 +1,170 @@
+//! etcd's v3 gRPC services on a [`Server`] (`server/etcdserver/api/v3rpc`).
+
+mod auth;
+mod cluster;
+mod kv;
+mod lease;
+mod maintenance;
+mod watch;
+
+use std::{sync::Arc, time::Duration};
+
+use tonic::{Code, Status, metadata::MetadataMap, service::Routes};
+use wire::etcdserverpb::{
+    auth_server::AuthServer, cluster_server::ClusterServer, kv_server::KvServer,
+    lease_server::LeaseServer, maintenance_server::MaintenanceServer, watch_server::WatchServer,
+};
+
+use crate::{
+    metrics,
+    server::{EtcdError, Server},
+};
+
+/// What a request may hold beyond `--max-request-bytes`, for gRPC's own parts, in bytes.
+const GRPC_OVERHEAD: usize = 512 * 1024;
+/// The most that an answer may hold, in bytes.
+const MAX_SEND: usize = i32::MAX as usize;
+/// Election timeouts without a leader after which streams that need one are ended.
+const MAX_NO_LEADER: u32 = 3;
+
+/// What every service needs; clones share it.
+#[derive(Clone)]
+pub struct Context {
+    server: Server,
+    /// Counts how often streams that need a leader must end.
+    leader_losses: Arc<tokio::sync::watch::Sender<u64>>,
+    watch_progress: Duration,
+    request_limit: usize,
+}
+
+impl Context {
+    /// Starts to look after the leader. `watch_progress` is the period of progress notes.
+    #[must_use]
+    pub fn new(server: Server, watch_progress: Duration) -> Self {
+        let leader_losses = Arc::new(tokio::sync::watch::Sender::new(0));
+        let config = server.config();
+        let request_limit = config.max_request_bytes.saturating_add(GRPC_OVERHEAD);
+        let election = Duration::from_millis(config.election_ms);
+        tokio::spawn(look_after_leader(
+            server.clone(),
+            Arc::clone(&leader_losses),
+            election,
+        ));
+        Self {
+            server,
+            leader_losses,
+            watch_progress,
+            request_limit,
+        }
+    }
+
+    /// All services.
+    #[must_use]
+    pub fn routes(&self) -> Routes {
+        let limit = self.request_limit;
+        let mut routes = Routes::builder();
+        routes
+            .add_service(
+                KvServer::new(self.clone())
+                    .max_decoding_message_size(limit)
+                    .max_encoding_message_size(MAX_SEND),
+            )
+            .add_service(
+                WatchServer::new(self.clone())
+                    .max_decoding_message_size(limit)
+                    .max_encoding_message_size(MAX_SEND),
+            )
+            .add_service(
+                LeaseServer::new(self.clone())
+                    .max_decoding_message_size(limit)
+                    .max_encoding_message_size(MAX_SEND),
+            )
+            .add_service(ClusterServer::new(self.clone()).max_decoding_message_size(limit))
+            .add_service(AuthServer::new(self.clone()).max_decoding_message_size(limit))
+            .add_service(MaintenanceServer::new(self.clone()).max_decoding_message_size(limit));
+        routes.routes()
+    }
+
+    /// What the reference's interceptors check of a single request. `learner` says
+    /// whether a member without a vote may answer it.
+    fn admit_unary(&self, metadata: &MetadataMap, learner: bool) -> Result<(), Status> {
+        self.admit("unary", metadata, learner).map(drop)
+    }
+
+    /// The same for a stream; true if it must end when there is no leader.
+    fn admit_stream(&self, metadata: &MetadataMap, learner: bool) -> Result<bool, Status> {
+        self.admit("stream", metadata, learner)
+    }
+
+    fn admit(
+        &self,
+        kind: &'static str,
+        metadata: &MetadataMap,
+        learner: bool,
+    ) -> Result<bool, Status> {
+        if !learner && self.server.is_learner() {
+            return Err(status(&EtcdError::NotSupportedForLearner));
+        }
+        let text = |key| metadata.get(key).and_then(|value| value.to_str().ok());
+        let version = text("client-api-version").unwrap_or("unknown");
+        // The version is what the client says, so only what looks like one is counted by name.
+        let known = version.len() <= 32
+            && version
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b".-+".contains(&byte));
+        metrics::counter(
+            "etcd_server_client_requests_total",
+            "The total number of client requests per client version.",
+            &[
+                ("type", kind),
+                (
+                    "client_api_version",
+                    if known { version } else { "unknown" },
+                ),
+            ],
+        )
+        .inc();
+        let needs_leader = text("hasleader") == Some("true");
+        if needs_leader && self.server.leader() == 0 {
+            return Err(status(&EtcdError::NoLeader));
+        }
+        Ok(needs_leader)
+    }
+
+    /// Ends when a stream that needs a leader must be ended.
+    async fn leader_lost(&self, needed: bool) {
+        if needed {
+            let mut losses = self.leader_losses.subscribe();
+            if losses.changed().await.is_ok() {
+                return;
+            }
+        }
+        std::future::pending().await
+    }
+}
+
+/// An error as gRPC tells it.
+fn status(error: &EtcdError) -> Status {
+    Status::new(Code::from_i32(error.code()), error.to_string())
+}
+
+/// Streams that need a leader are ended only after some time without one:
+/// they cost more to make again than a request.
+async fn look_after_leader(
+    server: Server,
+    losses: Arc<tokio::sync::watch::Sender<u64>>,
+    election: Duration,
+) {
+    let stopping = server.stopping();
+    let mut missing = 0;
+    loop {
+        tokio::select! {
+            () = stopping.cancelled() => return,
+            () = tokio::time::sleep(election) => {}
+        }
+        missing = if server.leader() == 0 { missing + 1 } else { 0 };
+        if missing >= MAX_NO_LEADER {
+            losses.send_modify(|losses| *losses += 1);
+        }
+    }
+}

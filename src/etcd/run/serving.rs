@@ -1,0 +1,655 @@
+//! Listeners and the member, from the first to the last
+//! (`embed.StartEtcd`, `embed.Etcd.Close`).
+
+use std::{process::ExitCode, sync::Arc, time::Duration};
+
+use axum::{Router, extract::Request};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinSet,
+};
+
+use super::{daemon, fatal};
+use crate::{
+    flags::{
+        Options, duration,
+        url::{Url, strings},
+    },
+    http::{
+        client::{ClientHandler, call, is_grpc, monitoring},
+        gateway::Gateway,
+        gauges,
+        peer::PeerHandler,
+        serve::{
+            Http2, Listener, SocketOptions, Stop, TlsEndpoint, bind, serve as serve_connections,
+        },
+    },
+    log, rpc,
+    server::{AutoCompaction, ClusterState, EtcdError, Server, SystemClock},
+    transport::{PeerNetwork, Settings},
+    version::VERSION,
+};
+
+/// How long requests under way may take after the member was told to stop.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Why the member does not start or goes on no longer.
+struct Failure {
+    caller: &'static str,
+    message: &'static str,
+    error: String,
+}
+
+impl Failure {
+    fn start(error: impl ToString) -> Self {
+        Self {
+            caller: "etcdmain/etcd.go:204",
+            message: "discovery failed",
+            error: error.to_string(),
+        }
+    }
+
+    fn listener(error: impl ToString) -> Self {
+        Self {
+            caller: "etcdmain/etcd.go:219",
+            message: "listener failed",
+            error: error.to_string(),
+        }
+    }
+}
+
+/// Serves until a signal, or until the member can't go on.
+pub(super) async fn serve(options: &Options, initialized: bool) -> ExitCode {
+    let (mut terminate, mut interrupt) = match (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) {
+        (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
+        (Err(error), _) | (_, Err(error)) => {
+            return fail(
+                options,
+                initialized,
+                &Failure::start(format!("signals can't be caught: {error}")),
+            );
+        }
+    };
+    let ports = match open(options).await {
+        Ok(ports) => ports,
+        Err(failure) => return fail(options, initialized, &failure),
+    };
+    log_start(options, initialized);
+    let running = tokio::select! {
+        running = start(options, ports) => running,
+        (name, code) = told(&mut terminate, &mut interrupt) => {
+            crate::info!("osutil/interrupt_unix.go:64", "received signal; shutting down", "signal" => name);
+            return ExitCode::from(code);
+        }
+    };
+    let mut running = match running {
+        Ok(running) => running,
+        Err(failure) => return fail(options, initialized, &failure),
+    };
+    let ended = tokio::select! {
+        ended = running.until_ended() => ended,
+        (name, code) = told(&mut terminate, &mut interrupt) => End::Signal(name, code),
+    };
+    finish(options, running, ended).await
+}
+
+enum End {
+    Signal(&'static str, u8),
+    Removed,
+    Stopped(Option<EtcdError>),
+}
+
+/// The signal that came, and the exit status a shell shows for it.
+async fn told(terminate: &mut Signal, interrupt: &mut Signal) -> (&'static str, u8) {
+    let (name, code) = tokio::select! {
+        _ = terminate.recv() => ("terminated", 143),
+        _ = interrupt.recv() => ("interrupt", 130),
+    };
+    // Nothing can kill process 1, so it ends by itself, in peace.
+    (name, if std::process::id() == 1 { 0 } else { code })
+}
+
+fn fail(options: &Options, initialized: bool, failure: &Failure) -> ExitCode {
+    log_close(options, "embed/etcd.go:378", "closing etcd server");
+    log_close(options, "embed/etcd.go:380", "closed etcd server");
+    if !initialized && failure.message == "discovery failed" {
+        crate::warn!("etcdmain/etcd.go:146", "failed to start etcd", "error" => failure.error);
+    }
+    fatal(
+        failure.caller,
+        failure.message,
+        &[("error", log::field(&failure.error))],
+    );
+    ExitCode::FAILURE
+}
+
+/// Listeners and their certificates, before anything is served.
+struct Ports {
+    peers: Vec<(Listener, Option<TlsEndpoint>)>,
+    clients: Vec<ClientPort>,
+    metrics: Vec<(Url, Listener, Option<TlsEndpoint>)>,
+}
+
+struct ClientPort {
+    listener: Listener,
+    tls: Option<TlsEndpoint>,
+    /// Serves nothing but HTTP (`--listen-client-http-urls`).
+    http_only: bool,
+}
+
+async fn open(options: &Options) -> Result<Ports, Failure> {
+    let sockets = SocketOptions {
+        reuse_port: options.reuse_port,
+        reuse_address: options.reuse_address,
+    };
+    if options.reuse_port || options.reuse_address {
+        crate::info!(
+            "embed/etcd.go:120", "configuring socket options",
+            "reuse-address" => options.reuse_address, "reuse-port" => options.reuse_port,
+        );
+    }
+    crate::info!("embed/etcd.go:128", "configuring peer listeners", "listen-peer-urls" => strings(&options.listen_peer));
+    let peers = open_peers(options, sockets).await?;
+    crate::info!("embed/etcd.go:136", "configuring client listeners", "listen-client-urls" => strings(&options.listen_client));
+    let clients = open_clients(options, sockets).await?;
+    let mut metrics = Vec::new();
+    for url in &options.listen_metrics {
+        if url.is_secure() && options.client_tls.is_empty() {
+            let text = "client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url";
+            return Err(Failure::start(text));
+        }
+        let tls = url
+            .is_secure()
+            .then(|| TlsEndpoint::new(&options.client_tls, "client", true))
+            .transpose();
+        let tls = tls.map_err(Failure::start)?;
+        metrics.push((
+            url.clone(),
+            bind(url, sockets).await.map_err(Failure::start)?,
+            tls,
+        ));
+    }
+    Ok(Ports {
+        peers,
+        clients,
+        metrics,
+    })
+}
+
+async fn open_peers(
+    options: &Options,
+    sockets: SocketOptions,
+) -> Result<Vec<(Listener, Option<TlsEndpoint>)>, Failure> {
+    let info = &options.peer_tls;
+    if !info.is_empty() {
+        crate::info!(
+            "embed/etcd.go:496", "starting with peer TLS",
+            "tls-info" => info.to_string(), "cipher-suites" => options.cipher_suites,
+        );
+    }
+    let mut peers = Vec::new();
+    for url in &options.listen_peer {
+        if !url.is_secure() {
+            warn_insecure(
+                url,
+                "embed/etcd.go:524",
+                "peer-url",
+                info,
+                "HTTP",
+                "--peer-client-cert-auth",
+            );
+        }
+        let opened = async {
+            let tls = url
+                .is_secure()
+                .then(|| TlsEndpoint::new(info, "peer", true))
+                .transpose();
+            Ok::<_, Failure>((
+                tls.map_err(Failure::start)?,
+                bind(url, sockets).await.map_err(Failure::start)?,
+            ))
+        };
+        let (tls, listener) = opened.await.inspect_err(|failure| {
+            crate::error!("embed/etcd.go:535", "creating peer listener failed", "error" => failure.error);
+        })?;
+        peers.push((listener, tls));
+    }
+    Ok(peers)
+}
+
+fn warn_insecure(
+    url: &Url,
+    caller: &'static str,
+    key: &'static str,
+    info: &crate::tls::TlsInfo,
+    scheme: &str,
+    flag: &str,
+) {
+    let fields = [(key, log::field(url.to_string()))];
+    if !info.is_empty() {
+        let text = format!(
+            "scheme is {scheme} while key and cert files are present; ignoring key and cert files"
+        );
+        log::write(log::Level::Warn, None, caller, &text, &fields);
+    }
+    if info.client_cert_auth {
+        let text = format!(
+            "scheme is {scheme} while {flag} is enabled; ignoring client cert auth for this URL"
+        );
+        log::write(log::Level::Warn, None, caller, &text, &fields);
+    }
+}
+
+async fn open_clients(
+    options: &Options,
+    sockets: SocketOptions,
+) -> Result<Vec<ClientPort>, Failure> {
+    let info = &options.client_tls;
+    let urls = options.listen_client.iter().map(|url| (url, false));
+    let urls: Vec<(&Url, bool)> = urls
+        .chain(options.listen_client_http.iter().map(|url| (url, true)))
+        .collect();
+    for (url, _) in &urls {
+        if !url.is_secure() {
+            warn_insecure(
+                url,
+                "embed/etcd.go:629",
+                "client-url",
+                info,
+                "http or unix",
+                "--client-cert-auth",
+            );
+        } else if info.is_empty() {
+            return Err(Failure::start(format!(
+                "TLS key/cert (--cert-file, --key-file) must be provided for client url {url} with HTTPS scheme"
+            )));
+        }
+    }
+    let mut ports = Vec::new();
+    let mut bound: Vec<(String, bool)> = Vec::new();
+    for (url, http_only) in urls {
+        let place = format!("{}{}", url.host, url.path);
+        if let Some((_, other)) = bound.iter().find(|(known, _)| *known == place) {
+            return Err(Failure::start(if *other == http_only {
+                format!(
+                    "{url}: a port that speaks TLS and plain text at once is not supported by this server; use two ports"
+                )
+            } else {
+                format!(
+                    "cannot bind both --client-listen-urls and --client-listen-http-urls on the same url {url}"
+                )
+            }));
+        }
+        let listener = bind(url, sockets).await.map_err(Failure::start)?;
+        let tls = url
+            .is_secure()
+            .then(|| TlsEndpoint::new(info, "client", false))
+            .transpose();
+        // The reference finds out about its certificates only when it serves.
+        ports.push(ClientPort {
+            listener,
+            tls: tls.map_err(Failure::listener)?,
+            http_only,
+        });
+        bound.push((place, http_only));
+    }
+    Ok(ports)
+}
+
+/// A member that serves.
+struct Running {
+    server: Server,
+    network: PeerNetwork,
+    clients: (Stop, JoinSet<()>),
+    peers: (Stop, JoinSet<()>, Vec<String>),
+}
+
+async fn start(options: &Options, ports: Ports) -> Result<Running, Failure> {
+    // Plain HTTP between peers needs neither certificate nor CA.
+    let secure_peers = options
+        .server
+        .initial_cluster
+        .iter()
+        .any(|(_, url)| url.starts_with("https://"));
+    let tls = match options.peer_tls.client_config() {
+        Ok(config) => Some(config),
+        Err(error) if secure_peers || !options.peer_tls.is_empty() => {
+            return Err(Failure::start(error));
+        }
+        Err(_) => None,
+    };
+    let network = PeerNetwork::new(Settings {
+        tls,
+        peer_urls: options.server.peer_urls.clone(),
+        dial_timeout: Duration::from_secs(1) + Duration::from_millis(options.server.election_ms),
+        read_timeout: options.raft_read_timeout,
+        write_timeout: options.raft_write_timeout,
+    });
+    let server = Server::start(
+        options.server.clone(),
+        Arc::new(network.clone()),
+        Arc::new(SystemClock::default()),
+    )
+    .await
+    .map_err(Failure::start)?;
+    tokio::spawn(gauges::count_leaders(server.clone()));
+    let context = rpc::Context::new(server.clone(), options.watch_progress_interval);
+    let grpc = context.routes().into_axum_router();
+    let peers = serve_peers(options, &server, &network, &grpc, ports.peers)?;
+    let mut clients = (Stop::default(), JoinSet::new());
+    serve_metrics(options, &server, ports.metrics, &mut clients);
+    log_urls(options, &server);
+    let (stopping, mut removed) = (server.stopping(), network.removed());
+    let mut running = Running {
+        server: server.clone(),
+        network,
+        clients,
+        peers,
+    };
+    tokio::select! {
+        ready = server.ready() => ready.map_err(Failure::start)?,
+        () = stopping.cancelled() => return Ok(running),
+        // The cluster has thrown this member out; it will never be ready.
+        _ = removed.wait_for(|removed| *removed) => return Ok(running),
+    }
+    serve_clients(options, &server, &grpc, ports.clients, &mut running.clients);
+    daemon::notify_ready();
+    Ok(running)
+}
+
+fn http2(options: &Options) -> Http2 {
+    let (interval, timeout) = (options.keepalive_interval, options.keepalive_timeout);
+    Http2 {
+        max_concurrent_streams: options.max_concurrent_streams,
+        keepalive: (!interval.is_zero() && !timeout.is_zero()).then_some((interval, timeout)),
+    }
+}
+
+fn serve_peers(
+    options: &Options,
+    server: &Server,
+    network: &PeerNetwork,
+    grpc: &Router,
+    ports: Vec<(Listener, Option<TlsEndpoint>)>,
+) -> Result<(Stop, JoinSet<()>, Vec<String>), Failure> {
+    let transport = network
+        .transport()
+        .ok_or_else(|| Failure::start("the member did not start its peer transport"))?;
+    let handler = PeerHandler {
+        server: server.clone(),
+        transport,
+    };
+    let grpc = grpc.clone();
+    let router = Router::new().fallback(move |request: Request| {
+        let (handler, grpc) = (handler.clone(), grpc.clone());
+        async move {
+            if is_grpc(&request) {
+                call(&grpc, request).await
+            } else {
+                handler.handle(request).await
+            }
+        }
+    });
+    let (stop, mut tasks, mut addresses) = (Stop::default(), JoinSet::new(), Vec::new());
+    for (listener, tls) in ports {
+        let address = listener.address();
+        crate::info!("embed/etcd.go:600", "serving peer traffic", "address" => address);
+        crate::info!("embed/etcd.go:572", "cmux::serve", "address" => address);
+        addresses.push(address);
+        tasks.spawn(serve_connections(
+            listener,
+            tls,
+            http2(options),
+            router.clone(),
+            stop.clone(),
+        ));
+    }
+    Ok((stop, tasks, addresses))
+}
+
+fn serve_clients(
+    options: &Options,
+    server: &Server,
+    grpc: &Router,
+    ports: Vec<ClientPort>,
+    clients: &mut (Stop, JoinSet<()>),
+) {
+    if !options.client_tls.is_empty() {
+        crate::info!(
+            "embed/etcd.go:735", "starting with client TLS",
+            "tls-info" => options.client_tls.to_string(), "cipher-suites" => options.cipher_suites,
+        );
+    }
+    let split = ports.iter().any(|port| port.http_only);
+    for port in ports {
+        crate::info!("embed/serve.go:104", "ready to serve client requests");
+        let handler = ClientHandler {
+            server: server.clone(),
+            grpc: (!port.http_only).then(|| grpc.clone()),
+            http: port.http_only || !split,
+            gateway: options.grpc_gateway.then(|| Gateway { grpc: grpc.clone() }),
+            cors: options.cors.clone(),
+            host_whitelist: options.host_whitelist.clone(),
+        };
+        let traffic = match (split, port.http_only) {
+            (true, true) => "http",
+            (true, false) => "grpc",
+            (false, _) => "grpc+http",
+        };
+        let address = port.listener.address();
+        if port.tls.is_some() {
+            crate::info!("embed/serve.go:250", "serving client traffic securely", "traffic" => traffic, "address" => address);
+        } else {
+            crate::info!(
+                "embed/serve.go:188", "serving client traffic insecurely; this is strongly discouraged!",
+                "traffic" => traffic, "address" => address,
+            );
+        }
+        let router =
+            Router::new().fallback(move |request: Request| handler.clone().handle(request));
+        clients.1.spawn(serve_connections(
+            port.listener,
+            port.tls,
+            http2(options),
+            router,
+            clients.0.clone(),
+        ));
+    }
+}
+
+fn serve_metrics(
+    options: &Options,
+    server: &Server,
+    ports: Vec<(Url, Listener, Option<TlsEndpoint>)>,
+    clients: &mut (Stop, JoinSet<()>),
+) {
+    for (url, listener, tls) in ports {
+        crate::info!("embed/etcd.go:871", "serving metrics", "address" => url.to_string());
+        let server = server.clone();
+        let router = Router::new().fallback(move |request: Request| {
+            let server = server.clone();
+            async move { monitoring(&server, request).await }
+        });
+        clients.1.spawn(serve_connections(
+            listener,
+            tls,
+            http2(options),
+            router,
+            clients.0.clone(),
+        ));
+    }
+}
+
+impl Running {
+    async fn until_ended(&mut self) -> End {
+        let mut removed = self.network.removed();
+        tokio::select! {
+            failure = self.server.stopped() => End::Stopped(failure),
+            Ok(_) = removed.wait_for(|removed| *removed) => End::Removed,
+        }
+    }
+}
+
+async fn finish(options: &Options, mut running: Running, ended: End) -> ExitCode {
+    let code = match ended {
+        End::Signal(name, code) => {
+            crate::info!("osutil/interrupt_unix.go:64", "received signal; shutting down", "signal" => name);
+            ExitCode::from(code)
+        }
+        End::Removed | End::Stopped(Some(EtcdError::Removed)) => {
+            let error = EtcdError::Removed.to_string();
+            crate::warn!("etcdserver/server.go:1157", "server error", "error" => error);
+            crate::warn!(
+                "etcdserver/server.go:1158",
+                "data-dir used by this member must be removed"
+            );
+            ExitCode::SUCCESS
+        }
+        End::Stopped(Some(error)) => {
+            fatal(
+                "etcdserver/server.go:1139",
+                "server error",
+                &[("error", log::field(error.to_string()))],
+            );
+            ExitCode::FAILURE
+        }
+        End::Stopped(None) => ExitCode::SUCCESS,
+    };
+    log_close(options, "embed/etcd.go:378", "closing etcd server");
+    // Someone else leads before this member falls silent, so that clients hardly notice.
+    running.server.transfer_leadership().await;
+    running.clients.0.graceful.cancel();
+    let member = running.server.clone();
+    let stopping = tokio::spawn(async move { member.stop().await });
+    drain(&mut running.clients.1, &running.clients.0).await;
+    // The member's own end is awaited without a limit: it is writing to the disk.
+    let _ = stopping.await;
+    for address in &running.peers.2 {
+        crate::info!("embed/etcd.go:582", "stopping serving peer traffic", "address" => address);
+    }
+    running.peers.0.graceful.cancel();
+    drain(&mut running.peers.1, &running.peers.0).await;
+    for address in &running.peers.2 {
+        crate::info!("embed/etcd.go:587", "stopped serving peer traffic", "address" => address);
+    }
+    log_close(options, "embed/etcd.go:380", "closed etcd server");
+    code
+}
+
+/// Waits for connections to end, and cuts those that do not.
+async fn drain(tasks: &mut JoinSet<()>, stop: &Stop) {
+    let all = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(GRACE, all).await.is_err() {
+        stop.now.cancel();
+        while tasks.join_next().await.is_some() {}
+    }
+}
+
+fn log_close(options: &Options, caller: &'static str, message: &str) {
+    crate::info!(
+        caller, message,
+        "name" => options.server.name,
+        "data-dir" => options.server.data_dir.display().to_string(),
+        "advertise-peer-urls" => options.server.peer_urls,
+        "advertise-client-urls" => options.server.client_urls,
+    );
+}
+
+fn log_urls(options: &Options, server: &Server) {
+    crate::info!(
+        "embed/etcd.go:280", "now serving peer/client/metrics",
+        "local-member-id" => format!("{:x}", server.id()),
+        "initial-advertise-peer-urls" => options.server.peer_urls,
+        "listen-peer-urls" => strings(&options.listen_peer),
+        "advertise-client-urls" => options.server.client_urls,
+        "listen-client-urls" => strings(&options.listen_client),
+        "listen-metrics-urls" => strings(&options.listen_metrics),
+    );
+}
+
+fn log_start(options: &Options, initialized: bool) {
+    let server = &options.server;
+    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    // As in the reference, a member with data does not look at the initial cluster.
+    let cluster: Vec<String> = if initialized {
+        Vec::new()
+    } else {
+        server
+            .initial_cluster
+            .iter()
+            .map(|(name, url)| format!("{name}={url}"))
+            .collect()
+    };
+    let (retention, revisions) = match server.auto_compaction {
+        AutoCompaction::Off => (Duration::ZERO, 0),
+        AutoCompaction::Periodic(duration) => (duration, 0),
+        AutoCompaction::Revision(revisions) => (Duration::ZERO, revisions),
+    };
+    let retention = if revisions > 0 {
+        format!("{revisions}ns")
+    } else {
+        duration::format(retention)
+    };
+    let quota = if server.quota_backend_bytes == 0 {
+        2 * 1024 * 1024 * 1024
+    } else {
+        server.quota_backend_bytes
+    };
+    let millis = |ms| duration::format(Duration::from_millis(ms));
+    let sorted = |words: &[String]| {
+        let mut words = words.to_vec();
+        words.sort();
+        words
+    };
+    crate::info!(
+        "embed/etcd.go:311", "starting an etcd server",
+        "etcd-version" => VERSION,
+        "git-sha" => concat!("kubedrill-", env!("CARGO_PKG_VERSION")),
+        "go-version" => "none (Rust)",
+        "go-os" => std::env::consts::OS,
+        "go-arch" => if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" },
+        "max-cpu-set" => cpus,
+        "max-cpu-available" => cpus,
+        "member-initialized" => initialized,
+        "name" => server.name,
+        "data-dir" => server.data_dir.display().to_string(),
+        "wal-dir" => server.wal_dir.as_ref().map(|dir| dir.display().to_string()).unwrap_or_default(),
+        "wal-dir-dedicated" => server.wal_dir.as_ref().map(|dir| dir.display().to_string()).unwrap_or_default(),
+        "member-dir" => server.data_dir.join("member").display().to_string(),
+        "force-new-cluster" => server.force_new_cluster,
+        "heartbeat-interval" => millis(server.heartbeat_ms),
+        "election-timeout" => millis(server.election_ms),
+        "initial-election-tick-advance" => server.initial_election_tick_advance,
+        "snapshot-count" => server.snapshot_count,
+        "max-wals" => server.max_wals,
+        "max-snapshots" => server.max_snapshots,
+        "snapshot-catchup-entries" => server.snapshot_catchup_entries,
+        "initial-advertise-peer-urls" => server.peer_urls,
+        "listen-peer-urls" => strings(&options.listen_peer),
+        "advertise-client-urls" => server.client_urls,
+        "listen-client-urls" => strings(&options.listen_client),
+        "listen-metrics-urls" => strings(&options.listen_metrics),
+        "cors" => sorted(&options.cors),
+        "host-whitelist" => sorted(&options.host_whitelist),
+        "initial-cluster" => cluster.join(","),
+        "initial-cluster-state" => if server.state == ClusterState::Existing { "existing" } else { "new" },
+        "initial-cluster-token" => if initialized { "" } else { server.token.as_str() },
+        "quota-backend-bytes" => quota,
+        "max-request-bytes" => server.max_request_bytes,
+        "max-concurrent-streams" => options.max_concurrent_streams,
+        "pre-vote" => server.pre_vote,
+        "initial-corrupt-check" => server.initial_corrupt_check,
+        "corrupt-check-time-interval" => duration::format(server.corrupt_check_time),
+        "compact-check-time-enabled" => false,
+        "compact-check-time-interval" => "1m0s",
+        "auto-compaction-mode" => options.auto_compaction_mode,
+        "auto-compaction-retention" => retention,
+        "auto-compaction-interval" => retention,
+        "discovery-url" => "",
+        "discovery-proxy" => "",
+        "downgrade-check-interval" => "5s",
+    );
+}
