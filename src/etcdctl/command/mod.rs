@@ -61,11 +61,6 @@ impl Session {
         })
     }
 
-    /// When the command gives up.
-    pub fn deadline(&self) -> Instant {
-        self.deadline
-    }
-
     /// Asks any of the endpoints, within the command's time limit.
     pub async fn ask<Q, R>(
         &self,

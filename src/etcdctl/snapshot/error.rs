@@ -97,6 +97,14 @@ pub enum SnapshotError {
 }
 
 impl SnapshotError {
+    /// A failure of the engine, in bbolt's words where it has some.
+    pub fn database(error: bolt::Error) -> Self {
+        Self::Database(match error.reference_text() {
+            Some(text) => text.to_owned(),
+            None => error.to_string(),
+        })
+    }
+
     /// A failed file operation.
     pub fn file(operation: &'static str, path: &Path, source: io::Error) -> Self {
         Self::File {

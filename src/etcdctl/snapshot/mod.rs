@@ -1,6 +1,7 @@
 //! Snapshots: fetching one, looking into one, making a data directory of one.
 //! The offline parts are shared by `etcdctl` and `etcdutl`.
 
+mod cluster;
 mod defrag;
 mod error;
 mod restore;

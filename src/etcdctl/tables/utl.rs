@@ -19,6 +19,12 @@ const COMMANDS: &[Command] = &[
         hidden: true,
         refused: true,
         run: Some(unsupported),
+        ..Command::new("backup", "backup", "")
+    },
+    Command {
+        hidden: true,
+        refused: true,
+        run: Some(unsupported),
         ..Command::new("completion", "completion", "")
     },
     Command {
