@@ -20,8 +20,9 @@ use crate::{
 const DEFAULT_BATCH: usize = 10_000;
 
 impl Store {
-    /// Applies an entry. One at or below the consistent index changes only what is rebuilt from the log
-    /// (members, cluster version, downgrade) and answers [`Response::None`].
+    /// Applies an entry. One at or below the consistent index changes only what is
+    /// rebuilt from the log (members, cluster version, downgrade) and answers
+    /// [`Response::None`].
     pub fn apply(
         &self,
         index: u64,

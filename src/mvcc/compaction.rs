@@ -32,9 +32,11 @@ pub(crate) enum Phase {
 /// All compactions that are not carried out, oldest first.
 #[derive(Default)]
 pub(crate) struct Compactions {
-    pub jobs: VecDeque<Job>,
+    jobs: VecDeque<Job>,
+    /// The revision of the one that is being worked on, and so is not in `jobs`.
+    at_work: Option<i64>,
     scheduled: Option<i64>,
-    pub finished: Option<i64>,
+    finished: Option<i64>,
     hashes: VecDeque<KvHash>,
 }
 
@@ -69,8 +71,29 @@ impl Compactions {
         });
     }
 
-    /// The oldest is carried out.
+    /// The oldest that is not carried out.
+    pub(crate) fn pending(&self) -> Option<i64> {
+        let waiting = || self.jobs.front().map(|job| job.upto);
+        self.at_work.or_else(waiting)
+    }
+
+    /// Takes the oldest to work on it; [`Compactions::finish`] or
+    /// [`Compactions::give_back`] follows.
+    pub(crate) fn take(&mut self) -> Option<Job> {
+        let job = self.jobs.pop_front();
+        self.at_work = job.as_ref().map(|job| job.upto);
+        job
+    }
+
+    /// More is to be done on it.
+    pub(crate) fn give_back(&mut self, job: Job) {
+        self.at_work = None;
+        self.jobs.push_front(job);
+    }
+
+    /// The one that was taken is carried out.
     pub(crate) fn finish(&mut self, job: &Job) {
+        self.at_work = None;
         self.finished = Some(job.upto);
         if !job.hash_counts {
             return;

@@ -76,6 +76,21 @@ pub enum Response {
     AuthStatus(pb::AuthStatusResponse),
 }
 
+/// How much there is of what, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Keys in the index, those that were deleted and not compacted included.
+    pub keys: usize,
+    /// Leases.
+    pub leases: usize,
+    /// Streams of watches.
+    pub watch_streams: usize,
+    /// Watches.
+    pub watches: usize,
+    /// Watches that have not seen everything yet.
+    pub lagging_watches: usize,
+}
+
 /// What [`crate::Store::hash_kv`] found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KvHash {

@@ -63,6 +63,11 @@ impl Index {
         }
     }
 
+    /// How many keys are known.
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
     /// False if the key does not exist.
     pub(crate) fn tombstone(&mut self, key: &[u8], rev: Rev) -> bool {
         self.keys.get_mut(key).is_some_and(|k| k.tombstone(rev))

@@ -158,6 +158,10 @@ impl Lessor {
         }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.leases.len()
+    }
+
     pub(crate) fn exists(&self, id: i64) -> bool {
         self.leases.contains_key(&id)
     }
@@ -264,8 +268,8 @@ impl Lessor {
         }
     }
 
-    /// Moves the ends of leases apart where so many would end in the same second that they could
-    /// not be revoked in it.
+    /// Moves the ends of leases apart where so many would end in the same second that
+    /// they could not be revoked in it.
     fn spread(&mut self, now: Millis, extend: Millis) {
         let mut order: Vec<(Millis, i64)> = self
             .leases

@@ -36,7 +36,7 @@ mod store_tests;
 pub use check::{
     check_delete_range_request, check_put_request, check_range_request, check_txn_request,
 };
-pub use config::{Applied, Config, KvHash, Millis, Response};
+pub use config::{Applied, Config, Counts, KvHash, Millis, Response};
 pub use error::{Error, Result};
 pub use kv_hash::hash_db;
 pub use lease::{Renewed, min_lease_ttl};

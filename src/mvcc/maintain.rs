@@ -63,29 +63,24 @@ impl Store {
     /// The oldest compaction that is not carried out in the file yet; a request
     /// with `physical` is answered when its revision is not pending any more.
     pub fn compaction_pending(&self) -> Option<i64> {
-        self.compactions.lock().jobs.front().map(|job| job.upto)
+        self.compactions.lock().pending()
     }
 
     /// Does a bounded part of the oldest scheduled compaction; true if there is more to do.
     /// etcd pauses 10 ms between steps, so that writes aren't held up.
     pub fn compact_step(&self) -> Result<bool> {
         let _commits = self.commits.lock();
-        let Some(mut job) = self.compactions.lock().jobs.pop_front() else {
+        let Some(mut job) = self.compactions.lock().take() else {
             return Ok(false);
         };
-        let done = match self.compact_part(&mut job) {
-            Ok(done) => done,
-            Err(error) => {
-                self.compactions.lock().jobs.push_front(job);
-                return Err(error);
-            }
-        };
+        let done = self.compact_part(&mut job);
         let mut compactions = self.compactions.lock();
         match done {
-            true => compactions.finish(&job),
-            false => compactions.jobs.push_front(job),
+            Ok(true) => compactions.finish(&job),
+            _ => compactions.give_back(job),
         }
-        Ok(!compactions.jobs.is_empty())
+        done?;
+        Ok(compactions.pending().is_some())
     }
 
     fn compact_part(&self, job: &mut Job) -> Result<bool> {
@@ -159,9 +154,9 @@ impl Store {
     }
 
     /// Rewrites the database file without its free pages, while reading and applying
-    /// go on. The new file is made as `db.tmp.defrag` beside the old one and takes its name when it is
-    /// complete; `open` then opens it the way the caller opens databases. If anything fails before
-    /// that, the old file stays in use.
+    /// go on. The new file is made as `db.tmp.defrag` beside the old one and takes its
+    /// name when it is complete; `open` then opens it the way the caller opens
+    /// databases. If anything fails before that, the old file stays in use.
     pub fn defragment(&self, open: &dyn Fn(&Path) -> bolt::Result<bolt::Db>) -> Result<()> {
         let _commits = self.commits.lock();
         self.commit_locked()?;

@@ -43,6 +43,10 @@ impl Rev {
         let (Some(main), Some(sub)) = (be_i64(key, 0), be_i64(key, 9)) else {
             return Err(damaged(key));
         };
+        // A revision must leave room for those after it.
+        if !(0..i64::MAX / 2).contains(&main) || sub < 0 {
+            return Err(damaged(key));
+        }
         let rev = Rev { main, sub };
         match key.len() {
             REV_LEN => Ok((rev, false)),
@@ -59,6 +63,6 @@ fn be_i64(bytes: &[u8], at: usize) -> Option<i64> {
 
 fn damaged(key: &[u8]) -> Error {
     Error::Damaged(format!(
-        "bucket `key` is damaged: expected a revision of 17 bytes or a tombstone of 18, found {key:02x?}"
+        "a revision is damaged: expected 17 bytes, or 18 for a tombstone, found {key:02x?}"
     ))
 }

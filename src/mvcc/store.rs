@@ -13,7 +13,7 @@ use crate::lease::{Lessor, Renewed};
 use crate::open::{self, Cluster, Loaded};
 use crate::state::{State, finish_range, header};
 use crate::watch::{Hub, Wake, WatchStream};
-use crate::{Config, Error, KvHash, Membership, Millis, Result, hash_db, quota, txn};
+use crate::{Config, Counts, Error, KvHash, Membership, Millis, Result, hash_db, quota, txn};
 
 /// The state machine of a member. Reads run on any thread at any time; `apply`,
 /// `apply_conf_change`, `advance` and `restore_from` are called from one thread,
@@ -64,9 +64,9 @@ impl Store {
         })
     }
 
-    /// Swaps the whole state for that of another database, after a snapshot from the leader. The
-    /// old database is closed; its open read transactions stay usable. Watches that had seen everything
-    /// go on from where they were.
+    /// Swaps the whole state for that of another database, after a snapshot from the
+    /// leader. The old database is closed; its open read transactions stay usable.
+    /// Watches go on from where they were.
     pub fn restore_from(&self, db: bolt::Db) -> Result<()> {
         open::prepare(&db)?;
         let Loaded {
@@ -215,8 +215,8 @@ impl Store {
         self.cluster.lock().membership.clone()
     }
 
-    /// Replaces that in memory, nothing else: with the v2 store of the raft snapshot, or with
-    /// the empty one, before the log is replayed.
+    /// Replaces that in memory, nothing else: with the v2 store of the raft snapshot,
+    /// or with the empty one, before the log is replayed.
     pub fn set_membership(&self, membership: Membership) {
         self.cluster.lock().membership = Arc::new(membership);
     }
@@ -236,13 +236,26 @@ impl Store {
         cost == 0 || quota < 0 || self.size_bytes() + cost < quota as u64
     }
 
+    /// How much there is of what, for metrics.
+    pub fn counts(&self) -> Counts {
+        let state = self.state.read();
+        let (watch_streams, watches, lagging_watches) = self.hub.lock().counts();
+        Counts {
+            keys: state.index.len(),
+            leases: self.lessor.lock().len(),
+            watch_streams,
+            watches,
+            lagging_watches,
+        }
+    }
+
     /// A new stream of watches; `wake` is told when it has something.
     pub fn watch_stream(self: &Arc<Self>, wake: Arc<dyn Wake>) -> WatchStream {
         WatchStream::new(self.clone(), wake)
     }
 
-    /// Feeds watches that lag behind from the history, a bounded amount. True if more could be
-    /// done at once: call it every 100 ms, and again while it returns true.
+    /// Feeds watches that lag behind from the history, a bounded amount. True if more
+    /// could be done at once: call it every 100 ms, and again while it returns true.
     pub fn watch_sync_step(&self) -> Result<bool> {
         crate::watch::sync_step(self, None)
     }

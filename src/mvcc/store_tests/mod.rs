@@ -2,6 +2,7 @@
 
 mod basics;
 mod crash;
+mod damage;
 mod leases;
 mod model;
 mod reference;

@@ -81,6 +81,11 @@ impl Hub {
         self.last
     }
 
+    /// Streams, watches, and watches that lag.
+    pub(crate) fn counts(&self) -> (usize, usize, usize) {
+        (self.streams.len(), self.watches.len(), self.lagging.len())
+    }
+
     pub(crate) fn close(&mut self, stream: u64) {
         if let Some(stream) = self.streams.remove(&stream) {
             for number in stream.watches.into_values() {
@@ -284,7 +289,8 @@ impl Hub {
         self.watches.get(&number)
     }
 
-    /// Tells a watch that its past is compacted, and forgets it. Later if its queue is full.
+    /// Tells a watch that its past is compacted, and forgets it; later, if its queue is
+    /// full.
     pub(crate) fn cut_off(&mut self, number: Number, compacted: i64) {
         if !self.push(number, Vec::new(), 0, compacted) {
             return;
@@ -297,8 +303,8 @@ impl Hub {
         self.remove(number);
     }
 
-    /// Gives a lagging watch its events before `next`; it has seen everything if `next` is past
-    /// the store's revision.
+    /// Gives a lagging watch its events before `next`; it has seen everything if `next`
+    /// is past the store's revision.
     pub(crate) fn feed(&mut self, number: Number, events: &[Event], next: i64, revision: i64) {
         let Some(watch) = self.watches.get(&number) else {
             return;

@@ -1,10 +1,10 @@
 //! Watches: who wants which events, and what is ready for them
 //! (`mvcc/watchable_store.go`, `mvcc/watcher.go`).
 //!
-//! Events go straight to watches that have seen everything before them. A watch that starts in the
-//! past, or whose stream's queue is full, lags: it gets its events from the
-//! history, a bounded part at a time, when its client takes what is queued. So
-//! a slow client costs no memory and holds nobody up.
+//! Events go straight to watches that have seen everything before them. A watch that
+//! starts in the past, or whose stream's queue is full, lags: it gets its events from
+//! the history, a bounded part at a time, when its client takes what is queued. So a
+//! slow client costs no memory and holds nobody up.
 
 mod group;
 mod hub;
@@ -19,8 +19,8 @@ use crate::{Result, Store};
 pub(crate) use hub::Hub;
 pub(crate) use sync::sync_step;
 
-/// Told when a stream has something to take. Called with locks held: it must do no
-/// more than wake someone, and not call the store.
+/// Told when a stream has something to take. Called with locks held: it must do no more
+/// than wake someone, and must not call the store.
 pub trait Wake: Send + Sync {
     /// [`WatchStream::take`] has something now.
     fn wake(&self);
@@ -54,9 +54,10 @@ impl WatchStream {
         WatchStream { store, id }
     }
 
-    /// Starts a watch. Returns its id and, for the header of the answer, the store's revision. Key
-    /// and range end are as the client sent them (an empty key means `\0`, range end `\0` no end;
-    /// id 0 picks one). `fragment` and `progress_notify` are the server's business.
+    /// Starts a watch. Returns its id and, for the header of the answer, the store's
+    /// revision. Key and range end are as the client sent them (an empty key means
+    /// `\0`, range end `\0` no end; id 0 picks one). `fragment` and
+    /// `progress_notify` are the server's business.
     pub fn create(&self, request: &pb::WatchCreateRequest) -> Result<(i64, i64)> {
         let state = self.store.state.read();
         let id = self
@@ -73,9 +74,9 @@ impl WatchStream {
         self.store.hub.lock().cancel(self.id, watch_id)
     }
 
-    /// Takes what is ready, at most `max` responses; nothing if it is empty, and then [`Wake::wake`] tells
-    /// when there is more. The value before each event is filled in where the watch
-    /// asked for it and it is not compacted.
+    /// Takes what is ready, at most `max` responses. If that is nothing, [`Wake::wake`]
+    /// tells when there is more. The value before each event is filled in where the
+    /// watch asked for it and it is not compacted.
     pub fn take(&self, max: usize) -> Result<Vec<WatchEvents>> {
         let (mut taken, lags) = self.store.hub.lock().take(self.id, max);
         if taken.is_empty() && lags {
@@ -117,8 +118,8 @@ impl WatchStream {
         hub.progress(self.id, watch_id, state.revision);
     }
 
-    /// Queues a progress answer for all watches (id -1), if each has seen everything; false if one
-    /// has not, and then the caller tries again later.
+    /// Queues a progress answer for all watches (id -1), if each has seen everything;
+    /// false if one has not, and then the caller tries again later.
     pub fn progress_all(&self) -> bool {
         let state = self.store.state.read();
         self.store.hub.lock().progress_all(self.id, state.revision)

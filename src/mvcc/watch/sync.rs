@@ -15,8 +15,8 @@ const BYTES: usize = 1 << 20;
 
 /// Feeds watches of one stream, or of all; true if more could be done at once.
 ///
-/// The state's lock is held throughout, so that nothing happens between reading the history
-/// and declaring a watch synced; it is a bounded time.
+/// The state's lock is held throughout, so that nothing happens between reading the
+/// history and declaring a watch synced; that is a bounded time.
 pub(crate) fn sync_step(store: &Store, stream: Option<u64>) -> Result<bool> {
     let state = store.state.read();
     let hungry = {

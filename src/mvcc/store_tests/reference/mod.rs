@@ -1,147 +1,19 @@
 //! Google's etcd 3.5.16 as the judge: the same requests must give the same answers,
-//! the same hashes and the same file.
+//! the same events, the same hashes and the same file.
 
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+mod dice;
+mod member;
+mod watches;
 
-use tonic::transport::Channel;
-use wire::etcdserverpb::maintenance_client::MaintenanceClient;
-use wire::etcdserverpb::{kv_client::KvClient, lease_client::LeaseClient};
+use std::path::Path;
+use std::process::Command;
+
 use wire::raftpb::{ConfChange, ConfChangeType, ConfState};
 
 use super::*;
 use crate::Member;
-
-fn binary(name: &str) -> PathBuf {
-    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let dir = match std::env::var_os("KUBEDRILL_REFERENCE_BINARIES") {
-        Some(dir) => PathBuf::from(dir),
-        None => cache
-            .or_else(home)
-            .unwrap_or_default()
-            .join("kubedrill/reference-binaries"),
-    };
-    let path = dir.join("3.5").join(name);
-    assert!(
-        path.exists(),
-        "{} is missing: run .ci/reference-binaries, which fetches Google's binaries",
-        path.display()
-    );
-    path
-}
-
-/// A member of Google's, killed when it is dropped.
-struct Reference {
-    dir: tempfile::TempDir,
-    child: Child,
-    client: String,
-    peer: String,
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    socket.local_addr().unwrap().port()
-}
-
-impl Reference {
-    fn start() -> Reference {
-        let dir = tempfile::tempdir().unwrap();
-        let client = format!("http://127.0.0.1:{}", free_port());
-        let peer = format!("http://127.0.0.1:{}", free_port());
-        let child = Command::new(binary("etcd"))
-            .args(["--unsafe-no-fsync", "--log-level", "error"])
-            .arg("--data-dir")
-            .arg(dir.path())
-            .args(["--listen-client-urls", &client])
-            .args(["--advertise-client-urls", &client])
-            .args(["--listen-peer-urls", &peer])
-            .args(["--initial-advertise-peer-urls", &peer])
-            .args(["--initial-cluster", &format!("default={peer}")])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        Reference {
-            dir,
-            child,
-            client,
-            peer,
-        }
-    }
-
-    async fn connect(&mut self) -> Clients {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            let endpoint = Channel::from_shared(self.client.clone()).unwrap();
-            if let Ok(channel) = endpoint.connect().await {
-                let mut clients = Clients {
-                    kv: KvClient::new(channel.clone()),
-                    lease: LeaseClient::new(channel.clone()),
-                    maintenance: MaintenanceClient::new(channel),
-                };
-                if clients.kv.range(range("a", "")).await.is_ok() {
-                    return clients;
-                }
-            }
-            let state = self.child.try_wait().unwrap();
-            assert!(state.is_none(), "the reference ended: {state:?}");
-            assert!(Instant::now() < deadline, "the reference does not answer");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-
-    /// Stops it and returns its database file.
-    fn stop(&mut self) -> PathBuf {
-        let id = self.child.id().to_string();
-        let asked = Command::new("kill").args(["-TERM", &id]).status();
-        assert!(asked.unwrap().success());
-        self.child.wait().unwrap();
-        self.dir.path().join("member/snap/db")
-    }
-}
-
-impl Drop for Reference {
-    fn drop(&mut self) {
-        // It may have ended by itself, which is just as well.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-struct Clients {
-    kv: KvClient<Channel>,
-    lease: LeaseClient<Channel>,
-    maintenance: MaintenanceClient<Channel>,
-}
-
-impl Clients {
-    async fn hash_kv(&mut self, revision: i64) -> (u32, i64) {
-        let request = pb::HashKvRequest { revision };
-        let answer = self.maintenance.hash_kv(request).await.unwrap();
-        let answer = answer.into_inner();
-        (answer.hash, answer.compact_revision)
-    }
-}
-
-/// A small generator with a seed, so that a failure can be repeated.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
-        (self.0 >> 33) % below
-    }
-
-    fn key(&mut self) -> String {
-        format!("k{:02}", self.roll(15))
-    }
-}
+use dice::{Dice, random_put, random_txn};
+use member::{Clients, Reference, binary};
 
 /// What both answered, without what differs between clusters.
 fn outcome<T: PartialEq + std::fmt::Debug>(
@@ -187,67 +59,6 @@ macro_rules! compare {
         });
         outcome(mine, theirs, |a| only_revision(&mut a.header), &what);
     }};
-}
-
-fn random_txn(dice: &mut Dice, depth: u64) -> pb::TxnRequest {
-    use pb::compare::{CompareTarget, TargetUnion};
-    let mut txn = pb::TxnRequest::default();
-    for _ in 0..dice.roll(3) {
-        let number = dice.roll(6) as i64;
-        let (target, union) = match dice.roll(5) {
-            0 => (CompareTarget::Version, TargetUnion::Version(number)),
-            1 => (
-                CompareTarget::Create,
-                TargetUnion::CreateRevision(number * 9),
-            ),
-            2 => (CompareTarget::Mod, TargetUnion::ModRevision(number * 9)),
-            3 => (CompareTarget::Lease, TargetUnion::Lease(number)),
-            _ => (CompareTarget::Value, TargetUnion::Value("v3".into())),
-        };
-        txn.compare.push(pb::Compare {
-            key: dice.key().into(),
-            range_end: if dice.roll(4) == 0 {
-                "k99".into()
-            } else {
-                "".into()
-            },
-            target: target.into(),
-            result: dice.roll(4) as i32,
-            target_union: Some(union),
-        });
-    }
-    let mut fill = |ops: &mut Vec<pb::RequestOp>| {
-        for _ in 0..dice.roll(4) {
-            ops.push(op(match dice.roll(if depth == 0 { 5 } else { 6 }) {
-                0 => Op::RequestRange(range(&dice.key(), "k99")),
-                1 => Op::RequestDeleteRange(delete(&dice.key(), "")),
-                2 => Op::RequestDeleteRange(pb::DeleteRangeRequest {
-                    prev_kv: true,
-                    ..delete(&dice.key(), &dice.key())
-                }),
-                5 => Op::RequestTxn(random_txn(dice, depth - 1)),
-                _ => Op::RequestPut(random_put(dice)),
-            }));
-        }
-    };
-    fill(&mut txn.success);
-    fill(&mut txn.failure);
-    txn
-}
-
-fn random_put(dice: &mut Dice) -> pb::PutRequest {
-    let mut request = put(&dice.key(), &format!("v{}", dice.roll(9)));
-    match dice.roll(10) {
-        0 => {
-            request.ignore_value = true;
-            request.value = bytes::Bytes::new();
-        }
-        1 => request.ignore_lease = true,
-        2 => request.prev_kv = true,
-        3 | 4 => request.lease = dice.roll(6) as i64,
-        _ => {}
-    }
-    request
 }
 
 /// Nested answers hold headers, too.
