@@ -377,3 +377,32 @@ fn the_reference_finds_the_same_faults() {
         "{theirs}\n{ours:?}"
     );
 }
+
+#[test]
+fn what_a_killed_member_leaves_is_sound() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = db_path(directory.path());
+    let mut last = 0;
+    for round in 0..3 {
+        let mut etcd = Etcd::start(directory.path());
+        for part in 0..4 {
+            etcd.fill(&format!("{round}/{part}/"), 500, 200);
+        }
+        // SIGKILL, with batches that are not yet in the database.
+        etcd.process.kill().unwrap();
+        etcd.process.wait().unwrap();
+        drop(etcd);
+        for socket in ["client:1", "peer:1"] {
+            let _ = std::fs::remove_file(directory.path().join(socket));
+        }
+        let db = ours(&path);
+        assert_eq!(db.check().unwrap(), []);
+        let txid = db.begin_read().unwrap().id();
+        assert!(txid > last);
+        // A commit of ours on top is one more of theirs.
+        db.begin_write().unwrap().commit().unwrap();
+        last = txid + 1;
+        let said = status_unlocked(&db, &path);
+        assert_eq!(our_status(&ours_read_only(&path)), said);
+    }
+}

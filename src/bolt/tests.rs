@@ -434,3 +434,30 @@ fn deleting_most_keys_merges_their_pages() {
         .unwrap();
     assert_eq!(keys, 2000);
 }
+
+#[test]
+fn the_file_grows_as_far_ahead_as_the_reference_lets_it() {
+    let fixture = fixture();
+    let db = open(&fixture);
+    let mut tx = db.begin_write().unwrap();
+    tx.create_bucket(b"b").unwrap();
+    tx.commit().unwrap();
+    // A fresh member of etcd 3.5.16 has 5 pages in a file of this length.
+    assert_eq!(db.size_bytes(), 5 * 4096);
+    assert_eq!(std::fs::metadata(&fixture.path).unwrap().len(), 16_801_792);
+    // bbolt's own default, as its tools use it: what is mapped, from 32 KiB.
+    let path = fixture.path.with_extension("small");
+    let options = Options {
+        initial_map_bytes: 0,
+        ..Options::default()
+    };
+    let db = Db::open(&path, options).unwrap();
+    let mut tx = db.begin_write().unwrap();
+    tx.create_bucket(b"b").unwrap();
+    tx.commit().unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), 32 << 10);
+    let mut tx = db.begin_write().unwrap();
+    tx.put(b"b", b"k", &[0; 40_000]).unwrap();
+    tx.commit().unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().len(), 64 << 10);
+}

@@ -60,7 +60,11 @@ fn puts(dir: &Path, sync: bool) -> Result<()> {
 }
 
 fn reads(dir: &Path) -> Result<()> {
-    let db = Db::open(&dir.join("puts-false"), Options::default())?;
+    let options = Options {
+        cache_bytes: 64 << 20,
+        ..Options::default()
+    };
+    let db = Db::open(&dir.join("puts-false"), options)?;
     let total = 20 * BATCH;
     let tx = db.begin_read()?;
     let Some(bucket) = tx.bucket(b"key")? else {
