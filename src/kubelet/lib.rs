@@ -1,1 +1,132 @@
-//! Room: kubelet.
+//! The kubelet: static Pods as real processes, the other Pods as far as labs need them,
+//! the Node and its lease.
+//!
+//! Never here: `clone(2)` and mounts; containers are the sandbox's.
+#![forbid(unsafe_code)]
+
+mod backoff;
+mod config;
+mod events;
+mod files;
+mod image;
+mod kubelet;
+mod ledger;
+mod log;
+mod manifest;
+mod node;
+mod pods;
+mod probe;
+mod server;
+mod state;
+mod status;
+mod volumes;
+mod worker;
+
+use std::{ffi::OsString, net::Ipv4Addr, process::ExitCode, time::Duration};
+
+use rest::{Access, Client};
+use tokio::sync::{mpsc, watch};
+
+use crate::{
+    config::Config,
+    kubelet::{Kubelet, Sources},
+    ledger::Ledger,
+    worker::Shared,
+};
+
+/// The network of a node's Pods: 10.244.N.0/24, N being the last part of its address.
+fn pod_network(address: Ipv4Addr) -> String {
+    format!("10.244.{}.0/24", address.octets()[3])
+}
+
+/// The applet `kubelet`; `args[0]` is its name.
+pub fn run_kubelet(args: Vec<OsString>) -> ExitCode {
+    let args: Vec<String> = args
+        .into_iter()
+        .skip(1)
+        .map(|arg| arg.to_string_lossy().into_owned())
+        .collect();
+    if args.iter().any(|arg| arg == "--version") {
+        println!("Kubernetes {}", node::KUBELET_VERSION);
+        return ExitCode::SUCCESS;
+    }
+    let hostname = nix::unistd::gethostname().unwrap_or_default();
+    let config = match Config::read(&args, &hostname.to_string_lossy()) {
+        Ok(config) => config,
+        Err(reason) => {
+            log::error("command failed", &[("err", &reason)]);
+            return ExitCode::FAILURE;
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_blocking_threads(4)
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(run(config)),
+        Err(error) => {
+            log::error("command failed", &[("err", &error.to_string())]);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(config: Config) -> ExitCode {
+    let access = match wait_for_access(&config).await {
+        Ok(access) => access,
+        Err(code) => return code,
+    };
+    let client = Client::new(access, "kubelet/v1.32.4 (linux/amd64)");
+    let (told, told_rx) = mpsc::unbounded_channel();
+    let (files, files_rx) = mpsc::unbounded_channel();
+    let (changes, changes_rx) = mpsc::unbounded_channel();
+    let (statuses, statuses_rx) = mpsc::unbounded_channel();
+    let (questions, questions_rx) = mpsc::unbounded_channel();
+    let (node_uid, node_uid_rx) = watch::channel(String::new());
+    let shared = Shared {
+        told,
+        recorder: events::Recorder::new(client.clone(), &config.node),
+        logs: kubelet::log_dir(),
+        address: config.address.to_string(),
+    };
+    let ledger = Ledger::open("/var/lib/kubelet/containers.json".into());
+    if !config.manifests.as_os_str().is_empty() {
+        let (dir, node) = (config.manifests.clone(), config.node.clone());
+        tokio::spawn(files::watch(dir, node, config.file_check, files));
+    }
+    tokio::spawn(pods::watch(client.clone(), config.node.clone(), changes));
+    tokio::spawn(status::run(client.clone(), statuses_rx));
+    tokio::spawn(node::run(client.clone(), config.clone(), node_uid));
+    tokio::spawn(server::run(config.clone(), questions));
+    log::info("Started kubelet", &[]);
+    let kubelet = Kubelet::new(config, client, shared, statuses, node_uid_rx, ledger);
+    let sources = Sources {
+        files: files_rx,
+        changes: changes_rx,
+        told: told_rx,
+        questions: questions_rx,
+    };
+    let mut terminate =
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(terminate) => terminate,
+            Err(_) => return ExitCode::FAILURE,
+        };
+    tokio::select! {
+        () = kubelet.run(sources) => ExitCode::FAILURE,
+        _ = terminate.recv() => ExitCode::SUCCESS,
+    }
+}
+
+/// The kubeconfig may be repaired while the kubelet waits, as with the real one, which
+/// its unit starts again and again.
+async fn wait_for_access(config: &Config) -> Result<Access, ExitCode> {
+    match Access::from_kubeconfig(&config.kubeconfig) {
+        Ok(access) => Ok(access),
+        Err(error) => {
+            log::error("command failed", &[("err", &error.to_string())]);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            Err(ExitCode::FAILURE)
+        }
+    }
+}

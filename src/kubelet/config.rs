@@ -1,0 +1,170 @@
+//! The kubelet's flags and its configuration file.
+
+use std::{
+    collections::BTreeMap,
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use kube::object;
+use serde_json::Value;
+
+/// Everything the kubelet was told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub node: String,
+    pub address: Ipv4Addr,
+    pub kubeconfig: PathBuf,
+    /// Empty: no static Pods.
+    pub manifests: PathBuf,
+    /// How often the manifests are read even when nobody told of a change.
+    pub file_check: Duration,
+    /// Signs the clients of the kubelet's own server; empty: nobody is let in.
+    pub client_ca: PathBuf,
+    /// Port of the kubelet's own server.
+    pub port: u16,
+    /// Port of its health endpoint on loopback; 0: none.
+    pub healthz_port: u16,
+    pub taints: Vec<Value>,
+}
+
+/// Flags that kubeadm gives and that have nothing to set here.
+const ACCEPTED: [&str; 4] = [
+    "bootstrap-kubeconfig",
+    "container-runtime-endpoint",
+    "pod-infra-container-image",
+    "v",
+];
+const KNOWN: [&str; 4] = ["config", "kubeconfig", "node-ip", "hostname-override"];
+
+/// `--name=value` and `--name value`.
+fn flags(args: &[String]) -> Result<BTreeMap<String, String>, String> {
+    let mut flags = BTreeMap::new();
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        let Some(flag) = arg.strip_prefix("--").or_else(|| arg.strip_prefix('-')) else {
+            return Err(format!("unknown command {arg:?}"));
+        };
+        let (name, value) = match flag.split_once('=') {
+            Some((name, value)) => (name, value.to_owned()),
+            None => (
+                flag,
+                args.next()
+                    .cloned()
+                    .ok_or(format!("flag needs an argument: --{flag}"))?,
+            ),
+        };
+        if !KNOWN.contains(&name) && !ACCEPTED.contains(&name) {
+            return Err(format!("unknown flag: --{name}"));
+        }
+        flags.insert(name.to_owned(), value);
+    }
+    Ok(flags)
+}
+
+/// A duration as Go writes it in such files: `20s`, `1m30s`; zero and absent are the default.
+fn duration(value: &Value, default: Duration) -> Duration {
+    let mut total = Duration::ZERO;
+    let mut number = String::new();
+    for letter in value.as_str().unwrap_or_default().chars() {
+        let unit = match letter {
+            's' => 1,
+            'm' => 60,
+            'h' => 3600,
+            _ => {
+                number.push(letter);
+                continue;
+            }
+        };
+        total += Duration::from_secs(number.parse::<u64>().unwrap_or(0) * unit);
+        number.clear();
+    }
+    if total.is_zero() { default } else { total }
+}
+
+impl Config {
+    /// Reads flags and the file that they name. `hostname` is the machine's.
+    ///
+    /// # Errors
+    /// What is wrong with them, as the kubelet says it.
+    pub fn read(args: &[String], hostname: &str) -> Result<Self, String> {
+        let flags = flags(args)?;
+        let file = flags.get("config").map(Path::new);
+        let text = match file {
+            None => String::new(),
+            Some(path) => std::fs::read_to_string(path).map_err(|error| {
+                format!(
+                    "failed to load kubelet config file, path: {0}, error: failed to load Kubelet \
+                     config file {0}, error failed to read kubelet config file {0:?}, error: open \
+                     {0}: {error}",
+                    path.display()
+                )
+            })?,
+        };
+        let config = match kube::yaml::parse_documents(&text) {
+            Ok(mut documents) => documents.pop().unwrap_or(Value::Null),
+            Err(error) => {
+                let path = file.unwrap_or(Path::new("")).display();
+                return Err(format!(
+                    "failed to load kubelet config file, path: {path}, error: {error}"
+                ));
+            }
+        };
+        let number = |key: &str, default: u16| {
+            object::int(&config, key)
+                .and_then(|port| u16::try_from(port).ok())
+                .unwrap_or(default)
+        };
+        let address = flags.get("node-ip").and_then(|ip| ip.parse().ok());
+        Ok(Self {
+            node: flags
+                .get("hostname-override")
+                .cloned()
+                .unwrap_or_else(|| hostname.to_lowercase()),
+            address: address.unwrap_or(Ipv4Addr::LOCALHOST),
+            kubeconfig: flags
+                .get("kubeconfig")
+                .map(PathBuf::from)
+                .unwrap_or_default(),
+            manifests: object::text(&config, "staticPodPath").into(),
+            file_check: duration(
+                object::at(&config, "fileCheckFrequency"),
+                Duration::from_secs(20),
+            ),
+            client_ca: object::text(&config, "authentication.x509.clientCAFile").into(),
+            port: number("port", 10250),
+            healthz_port: number("healthzPort", 10248),
+            taints: object::list(&config, "registerWithTaints").to_vec(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_go_writes_them() {
+        let default = Duration::from_secs(20);
+        for (text, seconds) in [
+            ("0s", 20),
+            ("", 20),
+            ("5s", 5),
+            ("1m30s", 90),
+            ("1h0m0s", 3600),
+        ] {
+            assert_eq!(
+                duration(&Value::from(text), default).as_secs(),
+                seconds,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn unknown_flags_are_refused() {
+        let error = Config::read(&["--no-such-flag=1".into()], "node01").unwrap_err();
+        assert_eq!(error, "unknown flag: --no-such-flag");
+    }
+}

@@ -1,0 +1,279 @@
+//! Probes of containers that run for real.
+
+use std::{sync::Arc, time::Duration};
+
+use kube::object;
+use rustls::{
+    ClientConfig, DigitallySignedStruct, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature},
+};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use sandbox::{Exec, container::Container};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpStream,
+    sync::mpsc,
+    time::Instant,
+};
+
+/// How long a new container is looked at often, at least, and how often that is.
+const EAGER: Duration = Duration::from_secs(10);
+const EAGER_PERIOD: Duration = Duration::from_millis(25);
+
+/// Which of a container's probes it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Startup,
+    Liveness,
+    Readiness,
+}
+
+impl Kind {
+    pub const ALL: [Self; 3] = [Self::Startup, Self::Liveness, Self::Readiness];
+
+    pub fn field(self) -> &'static str {
+        match self {
+            Self::Startup => "startupProbe",
+            Self::Liveness => "livenessProbe",
+            Self::Readiness => "readinessProbe",
+        }
+    }
+
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Startup => "Startup",
+            Self::Liveness => "Liveness",
+            Self::Readiness => "Readiness",
+        }
+    }
+}
+
+/// A probe's state changed.
+#[derive(Debug, Clone)]
+pub struct Verdict {
+    pub kind: Kind,
+    pub ok: bool,
+    /// What the last failure said.
+    pub message: String,
+}
+
+/// Probes until the receiver is gone; tells when success or failure has come often
+/// enough. A startup probe ends with its first success.
+pub async fn run(
+    kind: Kind,
+    spec: Value,
+    address: String,
+    container_id: String,
+    verdicts: mpsc::Sender<Verdict>,
+) {
+    let number = |key: &str, default: u64| {
+        object::int(&spec, key)
+            .and_then(|n| u64::try_from(n).ok())
+            .filter(|n| *n > 0)
+            .unwrap_or(default)
+    };
+    let period = Duration::from_secs(number("periodSeconds", 10));
+    let timeout = Duration::from_secs(number("timeoutSeconds", 1));
+    let failures_allowed = number("failureThreshold", 3);
+    let successes_needed = number("successThreshold", 1);
+    let delay = Duration::from_secs(number("initialDelaySeconds", 0));
+    // These nodes are up in a fraction of a second. Instead of sitting out the delay, a
+    // startup or readiness probe looks often during it, and a failure does not count yet.
+    let eager_until = Instant::now() + delay.max(EAGER);
+    if kind == Kind::Liveness {
+        tokio::time::sleep(delay).await;
+    }
+    let (mut failures, mut successes, mut told) = (0, 0, None);
+    loop {
+        let looking = tokio::time::timeout(timeout, once(&spec, &address, &container_id));
+        let outcome = looking
+            .await
+            .unwrap_or_else(|_| Err("context deadline exceeded".into()));
+        let eager = kind != Kind::Liveness && told.is_none() && Instant::now() < eager_until;
+        let verdict = match outcome {
+            Ok(()) => {
+                (successes, failures) = (successes + 1, 0);
+                (successes >= successes_needed && told != Some(true)).then(String::new)
+            }
+            Err(message) => {
+                (successes, failures) = (0, if eager { 0 } else { failures + 1 });
+                (failures >= failures_allowed).then_some(message)
+            }
+        };
+        if let Some(message) = verdict {
+            let ok = failures == 0;
+            failures = 0;
+            told = Some(ok);
+            if verdicts.send(Verdict { kind, ok, message }).await.is_err() {
+                return;
+            }
+            if ok && kind == Kind::Startup {
+                return;
+            }
+        }
+        let eager = eager && told.is_none();
+        tokio::time::sleep(if eager { EAGER_PERIOD } else { period }).await;
+    }
+}
+
+async fn once(spec: &Value, address: &str, container_id: &str) -> Result<(), String> {
+    if spec.get("httpGet").is_some() {
+        http(object::at(spec, "httpGet"), address).await
+    } else if spec.get("tcpSocket").is_some() {
+        let host = match object::text(spec, "tcpSocket.host") {
+            "" => address,
+            host => host,
+        };
+        let port = object::int(spec, "tcpSocket.port").unwrap_or_default();
+        TcpStream::connect(format!("{host}:{port}"))
+            .await
+            .map(drop)
+            .map_err(|error| format!("dial tcp {host}:{port}: {error}"))
+    } else if spec.get("exec").is_some() {
+        let argv = object::list(spec, "exec.command")
+            .iter()
+            .filter_map(Value::as_str);
+        let container = Container::open(container_id).map_err(|error| error.to_string())?;
+        let command = container
+            .exec(&Exec::new(argv))
+            .map_err(|error| error.to_string())?;
+        let output = tokio::process::Command::from(command)
+            .kill_on_drop(true)
+            .output()
+            .await
+            .map_err(|error| error.to_string())?;
+        match output.status.success() {
+            true => Ok(()),
+            false => Err(String::from_utf8_lossy(&output.stdout).into_owned()),
+        }
+    } else {
+        Err("the probe names no action that this kubelet knows: httpGet, tcpSocket, exec".into())
+    }
+}
+
+async fn http(get: &Value, address: &str) -> Result<(), String> {
+    let host = match object::text(get, "host") {
+        "" => address,
+        host => host,
+    };
+    let port = object::int(get, "port").unwrap_or(80);
+    let path = object::text(get, "path");
+    let https = object::text(get, "scheme").eq_ignore_ascii_case("https");
+    let scheme = if https { "https" } else { "http" };
+    let url = format!("{scheme}://{host}:{port}{path}");
+    let failed = |error: String| format!("Get \"{url}\": {error}");
+    let stream = TcpStream::connect(format!("{host}:{port}"))
+        .await
+        .map_err(|_| {
+            failed(format!(
+                "dial tcp {host}:{port}: connect: connection refused"
+            ))
+        })?;
+    let status = if https {
+        let name =
+            ServerName::try_from(host.to_owned()).map_err(|error| failed(error.to_string()))?;
+        let stream = tokio_rustls::TlsConnector::from(blind_tls())
+            .connect(name, stream)
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        exchange(stream, host, path).await
+    } else {
+        exchange(stream, host, path).await
+    };
+    match status.map_err(failed)? {
+        200..=399 => Ok(()),
+        code => Err(format!("HTTP probe failed with statuscode: {code}")),
+    }
+}
+
+async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
+    mut stream: S,
+    host: &str,
+    path: &str,
+) -> Result<u16, String> {
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: kube-probe/1.32\r\nAccept: */*\r\n\
+         Connection: close\r\n\r\n"
+    );
+    stream
+        .write_all(request.as_bytes())
+        .await
+        .map_err(|error| error.to_string())?;
+    let mut head = [0; 64];
+    let mut length = 0;
+    while length < 12 {
+        let count = stream
+            .read(&mut head[length..])
+            .await
+            .map_err(|error| error.to_string())?;
+        if count == 0 {
+            return Err("EOF".into());
+        }
+        length += count;
+    }
+    let line = String::from_utf8_lossy(&head[..length]);
+    line.get(9..12)
+        .and_then(|code| code.parse().ok())
+        .ok_or_else(|| format!("malformed HTTP response {line:?}"))
+}
+
+/// Probes do not verify whom they talk to, as Kubernetes documents it.
+fn blind_tls() -> Arc<ClientConfig> {
+    let provider = Arc::new(ring::default_provider());
+    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(rustls::ALL_VERSIONS)
+        .map(|builder| {
+            builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
+                .with_no_client_auth()
+        });
+    Arc::new(config.expect("ring supports every version of TLS"))
+}
+
+#[derive(Debug)]
+struct Anyone(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls12_signature(
+            message,
+            cert,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        verify_tls13_signature(
+            message,
+            cert,
+            signed,
+            &self.0.signature_verification_algorithms,
+        )
+    }
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
