@@ -16,6 +16,7 @@ mod netlink;
 mod node;
 mod remove;
 mod spec;
+mod sudo;
 mod sys;
 
 pub mod container;
@@ -45,17 +46,17 @@ pub fn run_internal(args: Vec<OsString>) -> ExitCode {
 
 /// The applet `systemctl` of a node.
 pub fn run_systemctl(args: Vec<OsString>) -> ExitCode {
-    run_internal(args)
+    init::run_systemctl(&args)
 }
 
 /// The applet `journalctl` of a node.
 pub fn run_journalctl(args: Vec<OsString>) -> ExitCode {
-    run_internal(args)
+    init::run_journalctl(&args)
 }
 
 /// The applet `sudo` of a node.
 pub fn run_sudo(args: Vec<OsString>) -> ExitCode {
-    run_internal(args)
+    sudo::run(&args)
 }
 
 /// The applet `ssh` of a node: `ssh NODE [command…]` without a password.
@@ -65,5 +66,5 @@ pub fn run_ssh(args: Vec<OsString>) -> ExitCode {
 
 /// The applets `reboot`, `poweroff`, `halt` and `shutdown` of a node.
 pub fn run_power(args: Vec<OsString>) -> ExitCode {
-    run_internal(args)
+    init::run_power(&args)
 }

@@ -276,6 +276,8 @@ fn become_container(spec: &ContainerSpec, files: &Files, out: &OwnedFd, err: &Ow
             cwd: spec.cwd.clone(),
             cwd_or_root: false,
             user,
+            tied: true,
+            program: None,
         })
     };
     match prepare() {

@@ -206,6 +206,10 @@ pub(crate) struct Plan {
     /// Where to go when there is no such directory.
     pub(crate) cwd_or_root: bool,
     pub(crate) user: User,
+    /// Whether it is killed when the process that has forked it ends.
+    pub(crate) tied: bool,
+    /// The program, if that is not the first word.
+    pub(crate) program: Option<String>,
 }
 
 fn plan(request: &Request) -> Result<Plan> {
@@ -234,42 +238,70 @@ fn plan(request: &Request) -> Result<Plan> {
         cwd,
         cwd_or_root,
         user,
+        tied: true,
+        program: None,
     })
 }
 
-/// Becomes the planned program. Must run in a fork. Returns only what went
+/// Becomes the planned program as the planned user. Returns only what went
 /// wrong, as (exit status, text).
 pub(crate) fn execute(plan: &Plan) -> (u8, String) {
-    let cwd = if plan.cwd.as_os_str().is_empty() {
-        Path::new("/")
-    } else {
-        &plan.cwd
-    };
-    if let Err(error) = nix::unistd::chdir(cwd)
-        && !(plan.cwd_or_root && nix::unistd::chdir("/").is_ok())
-    {
-        return (
-            126,
-            format!("chdir to cwd ({:?}) set in config failed: {error}", cwd),
-        );
+    if let Err(error) = change_directory(plan) {
+        return (126, error);
     }
     if let Err(error) = plan.user.become_it() {
         return (126, error.to_string());
     }
     // After the change of user, which makes the kernel forget it.
-    if let Err(error) = sys::die_with_parent() {
+    if plan.tied
+        && let Err(error) = sys::die_with_parent()
+    {
         return (126, error.to_string());
+    }
+    execute_as_is(plan)
+}
+
+fn change_directory(plan: &Plan) -> std::result::Result<(), String> {
+    let cwd = if plan.cwd.as_os_str().is_empty() {
+        Path::new("/")
+    } else {
+        &plan.cwd
+    };
+    match nix::unistd::chdir(cwd) {
+        Err(_) if plan.cwd_or_root && nix::unistd::chdir("/").is_ok() => Ok(()),
+        Err(error) => Err(format!(
+            "chdir to cwd ({:?}) set in config failed: {}",
+            cwd,
+            lower(error)
+        )),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// As [`execute`], by the user that this process is already.
+pub(crate) fn execute_as_is(plan: &Plan) -> (u8, String) {
+    if let Err(error) = change_directory(plan) {
+        return (126, error);
     }
     sys::reset_signals();
     if let Err(error) = sys::close_on_exec_from(3) {
         return (126, error.to_string());
     }
-    exec_path(&plan.argv, &plan.env)
+    exec_path(
+        plan.program.as_ref().unwrap_or(&plan.argv[0]),
+        &plan.argv,
+        &plan.env,
+    )
+}
+
+/// The kernel's reason as Go programs write it.
+fn lower(error: nix::errno::Errno) -> String {
+    error.desc().to_lowercase()
 }
 
 /// execve(2) with a search in the new environment's PATH, and the error texts
 /// that container runtimes give.
-fn exec_path(argv: &[String], env: &[(String, String)]) -> (u8, String) {
+fn exec_path(name: &str, argv: &[String], env: &[(String, String)]) -> (u8, String) {
     let c_string = |bytes: &[u8]| CString::new(bytes);
     let Ok(arguments) = argv
         .iter()
@@ -285,7 +317,6 @@ fn exec_path(argv: &[String], env: &[(String, String)]) -> (u8, String) {
     else {
         return (126, "an environment variable holds a NUL byte".to_owned());
     };
-    let name = &argv[0];
     let path = env
         .iter()
         .find(|(name, _)| name == "PATH")
@@ -310,10 +341,7 @@ fn exec_path(argv: &[String], env: &[(String, String)]) -> (u8, String) {
         }
     }
     match refused {
-        Some(error) => {
-            let text = error.desc().to_lowercase();
-            (126, format!("exec: {name:?}: {text}"))
-        }
+        Some(error) => (126, format!("exec: {name:?}: {}", lower(error))),
         None if name.contains('/') => (
             127,
             format!("exec: {name:?}: stat {name}: no such file or directory"),

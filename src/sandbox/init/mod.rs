@@ -1,36 +1,555 @@
-//! Process 1 of a node.
+//! Process 1 of a node: it reaps, runs services as systemd does, keeps their
+//! journal and answers `systemctl`.
 
+mod journal;
+mod journalctl;
+mod manager;
+mod power;
+mod service;
+mod systemctl;
+mod unit;
+
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::unix::fs::symlink;
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::path::Path;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
-use nix::sys::signal::{SigSet, Signal};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{SigSet, Signal, kill};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, UnixCredentials, recvmsg, setsockopt, sockopt,
+};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Context as _, Error, Result};
 use crate::sys;
+use manager::{Manager, Outcome};
+use service::{End, Phase};
+use unit::Unit;
 
-pub(crate) fn enable_at_first_boot(_unit: &str) -> Result<()> {
+pub(crate) use journalctl::run as run_journalctl;
+pub(crate) use power::run as run_power;
+pub(crate) use systemctl::run as run_systemctl;
+
+/// Where services say READY=1.
+pub(crate) const NOTIFY_SOCKET: &str = "/run/systemd/notify";
+/// Where `systemctl` asks.
+const CONTROL_SOCKET: &str = "/run/kubedrill/init.sock";
+/// How long services may take to stop when the node goes down.
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
+/// How long what is left may take to end after SIGTERM.
+const LAST_LIMIT: Duration = Duration::from_millis(1500);
+
+/// What `systemctl` asks for, one line of JSON a connection.
+#[derive(Debug, Serialize, Deserialize)]
+enum Request {
+    /// `start`, `stop`, `restart`, `try-restart`, `reload`, `reload-or-restart`.
+    Job {
+        verb: String,
+        units: Vec<String>,
+        wait: bool,
+    },
+    Kill {
+        units: Vec<String>,
+        signal: i32,
+    },
+    ResetFailed {
+        units: Vec<String>,
+    },
+    DaemonReload,
+    /// No names: all that are loaded.
+    Show {
+        units: Vec<String>,
+    },
+    /// Whether to boot again.
+    Shutdown {
+        reboot: bool,
+    },
+}
+
+/// The answer, one line of JSON.
+#[derive(Debug, Serialize, Deserialize)]
+enum Response {
+    Jobs(Vec<(String, Outcome)>),
+    /// `None`: there is no such unit.
+    Units(Vec<(String, Option<Info>)>),
+    Ok,
+}
+
+/// What is known of a unit.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Info {
+    description: String,
+    documentation: Vec<String>,
+    path: String,
+    drop_ins: Vec<String>,
+    active: String,
+    sub: String,
+    /// Microseconds since 1970; 0 if it never was active.
+    since: i64,
+    main: Option<i32>,
+    result: String,
+    last_main: Option<End>,
+    start_command: String,
+    last_control: Option<(String, End)>,
+    restarts: u32,
+    status: String,
+    processes: Vec<i32>,
+    outdated: bool,
+    refused: Option<String>,
+    /// Milliseconds until it is restarted.
+    restart_in: Option<u64>,
+}
+
+/// A `systemctl` that waits for its jobs.
+struct Waiter {
+    stream: UnixStream,
+    jobs: Vec<(String, String, Outcome)>,
+}
+
+struct Init {
+    manager: Manager,
+    waiters: Vec<Waiter>,
+    /// When the node has to be down, and whether it is to boot again.
+    shutdown: Option<(Instant, bool)>,
+}
+
+/// Enables a unit of the specification, before init runs.
+pub(crate) fn enable_at_first_boot(name: &str) -> Result<()> {
+    let name = unit::full_name(name);
+    let unit = Unit::load(&name)?.ok_or_else(|| {
+        Error::Unit(format!(
+            "unit {name} is to be enabled, but there is no such file"
+        ))
+    })?;
+    for (link, target) in enabling_links(&unit) {
+        if let Some(parent) = link.parent() {
+            fs::create_dir_all(parent).context("enable a unit")?;
+        }
+        let _ = fs::remove_file(&link);
+        symlink(&target, &link).with_context(|| format!("enable {name}"))?;
+    }
     Ok(())
 }
 
+/// The links that make a unit enabled, and where they lead.
+fn enabling_links(unit: &Unit) -> Vec<(std::path::PathBuf, std::path::PathBuf)> {
+    let base = Path::new("/etc/systemd/system");
+    let of = |targets: &[String], kind: &str| -> Vec<_> {
+        targets
+            .iter()
+            .map(|target| {
+                (
+                    base.join(format!("{target}.{kind}")).join(&unit.name),
+                    unit.path.clone(),
+                )
+            })
+            .collect()
+    };
+    let mut links = of(&unit.wanted_by, "wants");
+    links.extend(of(&unit.required_by, "requires"));
+    links.extend(
+        unit.aliases
+            .iter()
+            .map(|alias| (base.join(alias), unit.path.clone())),
+    );
+    links
+}
+
+/// The applet `sandbox-init`.
 pub(crate) fn run(_args: &[OsString]) -> ExitCode {
+    match serve() {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve() -> Result<u8> {
+    let _ = nix::unistd::setsid();
+    sys::ignore_signals(&[Signal::SIGPIPE, Signal::SIGHUP]);
     let mut mask = SigSet::empty();
-    mask.add(Signal::SIGCHLD);
-    mask.add(Signal::SIGTERM);
-    let _ = mask.thread_block();
+    for signal in [Signal::SIGCHLD, Signal::SIGTERM, Signal::SIGINT] {
+        mask.add(signal);
+    }
+    mask.thread_block().context("watch for signals")?;
+    let signals = SignalFd::with_flags(&mask, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)
+        .context("watch for signals")?;
+    fs::create_dir_all("/run/systemd/system").context("make /run/systemd")?;
+    let listener = UnixListener::bind(CONTROL_SOCKET).context("listen for systemctl")?;
+    let notify = UnixDatagram::bind(NOTIFY_SOCKET).context("listen for services")?;
+    let everyone = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    let _ = fs::set_permissions(NOTIFY_SOCKET, everyone);
+    notify
+        .set_nonblocking(true)
+        .context("listen for services")?;
+    setsockopt(&notify, sockopt::PassCred, &true).context("listen for services")?;
+    let mut init = Init {
+        manager: Manager::new(),
+        waiters: Vec::new(),
+        shutdown: None,
+    };
+    init.manager.start_enabled();
     if let Ok(fd) = sys::inherited(crate::node::READY_FD) {
         let _ = fs::File::from(fd).write_all(b"r");
     }
     loop {
-        if mask.wait() == Ok(Signal::SIGTERM) {
-            return ExitCode::SUCCESS;
+        init.wait(&signals, &listener, &notify)?;
+        if let Some((limit, reboot)) = init.shutdown
+            && (init.manager.all_stopped() || Instant::now() >= limit)
+        {
+            end_all();
+            let code = if reboot {
+                crate::fabric::EXIT_REBOOT
+            } else {
+                0
+            };
+            return Ok(code as u8);
         }
-        while let Ok(status) = waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-            if status == WaitStatus::StillAlive {
-                break;
+    }
+}
+
+/// Ends every other process of the node.
+fn end_all() {
+    let everyone = Pid::from_raw(-1);
+    let _ = kill(everyone, Signal::SIGTERM);
+    let deadline = Instant::now() + LAST_LIMIT;
+    while Instant::now() < deadline {
+        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Err(_) => return,
+            Ok(WaitStatus::StillAlive) => std::thread::sleep(Duration::from_millis(5)),
+            Ok(_) => {}
+        }
+    }
+    // What is left ends with process 1.
+}
+
+impl Init {
+    /// Waits for something to happen and deals with it.
+    fn wait(
+        &mut self,
+        signals: &SignalFd,
+        listener: &UnixListener,
+        notify: &UnixDatagram,
+    ) -> Result<()> {
+        let mut fds = vec![
+            PollFd::new(signals.as_fd(), PollFlags::POLLIN),
+            PollFd::new(listener.as_fd(), PollFlags::POLLIN),
+            PollFd::new(notify.as_fd(), PollFlags::POLLIN),
+        ];
+        let pipes = self.manager.pipes.iter();
+        fds.extend(pipes.map(|pipe| PollFd::new(pipe.file.as_fd(), PollFlags::POLLIN)));
+        match poll(&mut fds, self.limit()) {
+            Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+            Err(error) => return Err(error).context("wait for events"),
+        }
+        let ready: Vec<bool> = fds.iter().map(|fd| fd.any().unwrap_or(false)).collect();
+        drop(fds);
+        for index in (3..ready.len()).rev().filter(|index| ready[*index]) {
+            self.manager.pump(index - 3);
+        }
+        if ready[2] {
+            self.hear_services(notify);
+        }
+        if ready[0] {
+            while let Ok(Some(info)) = signals.read_signal() {
+                if info.ssi_signo as i32 != libc::SIGCHLD {
+                    self.begin_shutdown(false);
+                }
+            }
+            self.reap();
+        }
+        if ready[1] {
+            self.accept(listener);
+        }
+        self.manager.tick();
+        self.manager.recheck();
+        self.answer_waiters();
+        Ok(())
+    }
+
+    fn limit(&self) -> PollTimeout {
+        let shutdown = self.shutdown.map(|(limit, _)| limit);
+        // While processes that are not children are waited for, look again.
+        let stopping = self
+            .manager
+            .services
+            .values()
+            .any(|service| matches!(service.phase, Phase::StopSignal | Phase::StopKill));
+        let soon = stopping.then(|| Instant::now() + Duration::from_millis(20));
+        let next = [self.manager.next_deadline(), shutdown, soon]
+            .into_iter()
+            .flatten()
+            .min();
+        match next {
+            None => PollTimeout::NONE,
+            Some(then) => {
+                let left = then.saturating_duration_since(Instant::now());
+                PollTimeout::try_from(left + Duration::from_millis(1)).unwrap_or(PollTimeout::MAX)
             }
         }
     }
+
+    fn begin_shutdown(&mut self, reboot: bool) {
+        if self.shutdown.is_none() {
+            self.shutdown = Some((Instant::now() + SHUTDOWN_LIMIT, reboot));
+            self.manager.stop_all();
+        }
+    }
+
+    fn reap(&mut self) {
+        let mut ends = Vec::new();
+        loop {
+            match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::StillAlive) | Err(_) => break,
+                Ok(status) => ends.extend(End::of(status)),
+            }
+        }
+        for end in ends {
+            self.manager.ended(&end);
+        }
+    }
+
+    fn hear_services(&mut self, notify: &UnixDatagram) {
+        loop {
+            let mut bytes = [0; 4096];
+            let mut space = nix::cmsg_space!(UnixCredentials);
+            let mut data = [std::io::IoSliceMut::new(&mut bytes)];
+            let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
+            let received = recvmsg::<()>(notify.as_raw_fd(), &mut data, Some(&mut space), flags)
+                .map(|message| {
+                    let pid = message.cmsgs().ok().and_then(|mut controls| {
+                        controls.find_map(|control| match control {
+                            ControlMessageOwned::ScmCredentials(who) => Some(who.pid()),
+                            _ => None,
+                        })
+                    });
+                    (message.bytes, pid)
+                });
+            let Ok((length, pid)) = received else { return };
+            if let Some(pid) = pid {
+                let text = String::from_utf8_lossy(&bytes[..length]).into_owned();
+                self.manager.notified(pid, &text);
+            }
+        }
+    }
+
+    fn accept(&mut self, listener: &UnixListener) {
+        let Ok((stream, _)) = listener.accept() else {
+            return;
+        };
+        let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
+        let _ = stream.set_write_timeout(Some(Duration::from_secs(1)));
+        let mut line = String::new();
+        if BufReader::new(&stream).read_line(&mut line).is_err() {
+            return;
+        }
+        let Ok(request) = serde_json::from_str::<Request>(&line) else {
+            return;
+        };
+        let response = match request {
+            Request::Job { verb, units, wait } => {
+                let jobs = units.into_iter().map(|name| {
+                    let outcome = self.job(&verb, &name);
+                    (verb.clone(), name, outcome)
+                });
+                let waiter = Waiter {
+                    stream,
+                    jobs: jobs.collect(),
+                };
+                if wait {
+                    return self.waiters.push(waiter);
+                }
+                return waiter.answer();
+            }
+            Request::Kill { units, signal } => {
+                units
+                    .iter()
+                    .for_each(|name| self.manager.kill(name, signal));
+                Response::Ok
+            }
+            Request::ResetFailed { units } => {
+                self.reset_failed(&units);
+                Response::Ok
+            }
+            Request::DaemonReload => {
+                self.manager.reload_files();
+                Response::Ok
+            }
+            Request::Show { units } => Response::Units(self.show(units)),
+            Request::Shutdown { reboot } => {
+                self.begin_shutdown(reboot);
+                Response::Ok
+            }
+        };
+        send(&stream, &response);
+    }
+
+    fn job(&mut self, verb: &str, name: &str) -> Outcome {
+        let runs = |init: &Self| {
+            init.manager
+                .services
+                .get(name)
+                .is_some_and(|service| service.phase.active() == "active")
+        };
+        match verb {
+            "start" => self.manager.start(name),
+            "stop" => self.manager.stop(name),
+            "restart" => self.manager.restart(name),
+            "try-restart" if runs(self) => self.manager.restart(name),
+            "try-restart" => Outcome::Done,
+            "reload" => self.manager.reload(name),
+            "reload-or-restart" => match self.manager.reload(name) {
+                Outcome::Done => Outcome::Done,
+                _ => self.manager.restart(name),
+            },
+            other => Outcome::Refused(format!("Unknown job {other}.")),
+        }
+    }
+
+    fn reset_failed(&mut self, units: &[String]) {
+        for (name, service) in &mut self.manager.services {
+            if units.is_empty() || units.contains(name) {
+                service.started.clear();
+                service.restarts = 0;
+                if service.phase == Phase::Failed {
+                    service.result = "success";
+                    service.enter(Phase::Dead);
+                }
+            }
+        }
+    }
+
+    fn show(&mut self, units: Vec<String>) -> Vec<(String, Option<Info>)> {
+        let names = if units.is_empty() {
+            self.manager.services.keys().cloned().collect()
+        } else {
+            units
+        };
+        let mut seen = HashSet::new();
+        names
+            .into_iter()
+            .filter(|name| seen.insert(name.clone()))
+            .map(|name| {
+                let loaded = self.manager.load(&name).unwrap_or(false);
+                let info = loaded.then(|| self.info(&name)).flatten();
+                (name, info)
+            })
+            .collect()
+    }
+
+    fn info(&self, name: &str) -> Option<Info> {
+        let service = self.manager.services.get(name)?;
+        let unit = &service.unit;
+        let leaders: Vec<i32> = self.manager.leaders_of(name);
+        let restart_in = (service.phase == Phase::AutoRestart)
+            .then_some(service.deadline)
+            .flatten()
+            .map(|then| then.saturating_duration_since(Instant::now()).as_millis() as u64);
+        Some(Info {
+            description: unit.description.clone(),
+            documentation: unit.documentation.clone(),
+            path: unit.path.display().to_string(),
+            drop_ins: unit
+                .drop_ins
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect(),
+            active: service.phase.active().to_owned(),
+            sub: service.phase.sub().to_owned(),
+            since: service.since,
+            main: service.main,
+            result: service.result.to_owned(),
+            last_main: service.last_main.clone(),
+            start_command: unit
+                .start
+                .first()
+                .map(|command| command.words.join(" "))
+                .unwrap_or_default(),
+            last_control: service.last_control.clone(),
+            restarts: service.restarts,
+            status: service.status.clone(),
+            processes: service::members(&leaders),
+            outdated: unit.is_outdated(),
+            refused: unit.refused.clone(),
+            restart_in,
+        })
+    }
+
+    /// Answers those whose jobs have all come to an end.
+    fn answer_waiters(&mut self) {
+        let services = &self.manager.services;
+        let over = |name: &String| {
+            services.get(name).is_none_or(|service| {
+                service.phase.is_settled() || service.phase == Phase::AutoRestart
+            }) && services.get(name).is_none_or(|service| !service.again)
+        };
+        let mut index = 0;
+        while index < self.waiters.len() {
+            let waiter = &self.waiters[index];
+            let done = waiter
+                .jobs
+                .iter()
+                .all(|(_, name, outcome)| *outcome != Outcome::Done || over(name));
+            if !done {
+                index += 1;
+                continue;
+            }
+            let mut waiter = self.waiters.swap_remove(index);
+            for (verb, name, outcome) in &mut waiter.jobs {
+                let Some(service) = self.manager.services.get(name) else {
+                    continue;
+                };
+                let failed = matches!(service.phase, Phase::Failed | Phase::AutoRestart);
+                if *outcome == Outcome::Done && failed && verb != "stop" {
+                    *outcome = Outcome::Failed(service.result.to_owned());
+                }
+            }
+            waiter.answer();
+        }
+    }
+}
+
+impl Waiter {
+    fn answer(self) {
+        let jobs = self
+            .jobs
+            .into_iter()
+            .map(|(_, name, outcome)| (name, outcome))
+            .collect();
+        send(&self.stream, &Response::Jobs(jobs));
+    }
+}
+
+fn send(mut stream: &UnixStream, response: &Response) {
+    if let Ok(mut line) = serde_json::to_vec(response) {
+        line.push(b'\n');
+        // One who no longer listens is no trouble of ours.
+        let _ = stream.write_all(&line);
+    }
+}
+
+/// Asks process 1, from an applet.
+fn ask(request: &Request) -> Result<Response> {
+    let what = "reach process 1 of this node";
+    let stream = UnixStream::connect(CONTROL_SOCKET).context(what)?;
+    let mut line = serde_json::to_vec(request).context(what)?;
+    line.push(b'\n');
+    (&stream).write_all(&line).context(what)?;
+    let mut answer = String::new();
+    BufReader::new(&stream)
+        .read_line(&mut answer)
+        .context(what)?;
+    serde_json::from_str(&answer).context("understand process 1 of this node")
 }

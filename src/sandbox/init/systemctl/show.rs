@@ -1,0 +1,397 @@
+//! Verbs that show what runs: status, show, list-units, is-active.
+
+use std::fs;
+
+use super::super::journal::{Reader, stamp};
+use super::super::journalctl::host;
+use super::files::enablement;
+use super::{Info, Options, all_units, colours, infos, warn_outdated};
+use crate::error::{Error, Result};
+
+pub(super) fn check(verb: &str, units: &[String], options: &Options) -> Result<u8> {
+    if units.is_empty() {
+        return Err(Error::Unit("Too few arguments.".to_owned()));
+    }
+    let wanted = if verb == "is-active" {
+        "active"
+    } else {
+        "failed"
+    };
+    let mut code = if verb == "is-active" { 3 } else { 1 };
+    for (_, info) in infos(units)? {
+        let state = info.map_or_else(|| "inactive".to_owned(), |info| info.active);
+        if state == wanted || (wanted == "active" && state == "reloading") {
+            code = 0;
+        }
+        if !options.quiet {
+            println!("{state}");
+        }
+    }
+    Ok(code)
+}
+
+pub(super) fn list(patterns: &[String], options: &Options) -> Result<u8> {
+    let rows: Vec<(String, Info)> = all_units()?
+        .into_iter()
+        .filter(|(name, info)| {
+            let shown = options.all || info.active != "inactive" || !options.states.is_empty();
+            let states = &options.states;
+            shown
+                && (patterns.is_empty() || patterns.contains(name))
+                && (states.is_empty()
+                    || states.contains(&info.active)
+                    || states.contains(&info.sub))
+                && (options.types.is_empty()
+                    || options
+                        .types
+                        .iter()
+                        .any(|kind| name.ends_with(&format!(".{kind}"))))
+        })
+        .collect();
+    let widths = [
+        rows.iter()
+            .map(|(name, _)| name.len())
+            .max()
+            .unwrap_or(4)
+            .max(4),
+        rows.iter()
+            .map(|(_, info)| info.active.len())
+            .max()
+            .unwrap_or(6)
+            .max(6),
+        rows.iter()
+            .map(|(_, info)| info.sub.len())
+            .max()
+            .unwrap_or(3)
+            .max(3),
+    ];
+    let [name_width, active_width, sub_width] = widths;
+    if !options.no_legend {
+        let (unit, load, active, sub) = ("UNIT", "LOAD", "ACTIVE", "SUB");
+        println!(
+            "  {unit:<name_width$} {load:<6} {active:<active_width$} {sub:<sub_width$} DESCRIPTION"
+        );
+    }
+    for (name, info) in &rows {
+        let mark = if info.active == "failed" { "●" } else { " " };
+        println!(
+            "{mark} {name:<name_width$} {:<6} {:<active_width$} {:<sub_width$} {}",
+            "loaded", info.active, info.sub, info.description
+        );
+    }
+    if !options.no_legend {
+        println!(
+            "\nLOAD   = Reflects whether the unit definition was properly loaded.\n\
+             ACTIVE = The high-level unit activation state, i.e. generalization of SUB.\n\
+             SUB    = The low-level unit activation state, values depend on unit type.\n\
+             {} loaded units listed.",
+            rows.len()
+        );
+    }
+    Ok(0)
+}
+
+pub(super) fn status(units: &[String], options: &Options) -> Result<u8> {
+    let found = if units.is_empty() {
+        all_units()?
+            .into_iter()
+            .map(|(name, info)| (name, Some(info)))
+            .collect()
+    } else {
+        infos(units)?
+    };
+    let mut code = 0;
+    for (index, (name, info)) in found.iter().enumerate() {
+        let Some(info) = info else {
+            eprintln!("Unit {name} could not be found.");
+            code = 4;
+            continue;
+        };
+        if index > 0 {
+            println!();
+        }
+        if info.outdated {
+            warn_outdated(name);
+        }
+        print!("{}", describe(name, info));
+        print!("{}", last_lines(name, options.lines.unwrap_or(10)));
+        if code == 0 && !matches!(info.active.as_str(), "active" | "reloading" | "activating") {
+            code = 3;
+        }
+    }
+    Ok(code)
+}
+
+fn describe(name: &str, info: &Info) -> String {
+    let (dot, colour) = match info.active.as_str() {
+        "active" | "reloading" | "activating" => ("●", "\x1b[0;1;32m"),
+        "failed" => ("×", "\x1b[0;1;31m"),
+        _ => ("○", ""),
+    };
+    let paint = |text: &str| {
+        if colours() && !colour.is_empty() {
+            format!("{colour}{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    };
+    let mut text = format!("{} {name}", paint(dot));
+    if info.description != name {
+        text.push_str(&format!(" - {}", info.description));
+    }
+    let mut row = |head: &str, tail: String| text.push_str(&format!("\n{head:>12} {tail}"));
+    let enabled = enablement(name).unwrap_or("disabled");
+    let preset = if enabled == "static" {
+        String::new()
+    } else {
+        "; preset: enabled".to_owned()
+    };
+    row(
+        "Loaded:",
+        format!("loaded ({}; {enabled}{preset})", info.path),
+    );
+    if let Some((first, _)) = info.drop_ins.first().and_then(|path| path.rsplit_once('/')) {
+        row("Drop-In:", first.to_owned());
+        let names = info
+            .drop_ins
+            .iter()
+            .filter_map(|path| path.rsplit('/').next());
+        row("", format!("└─{}", names.collect::<Vec<_>>().join(", ")));
+    }
+    row("Active:", active_line(info, &paint));
+    for (index, url) in info.documentation.iter().enumerate() {
+        row(if index == 0 { "Docs:" } else { "" }, url.clone());
+    }
+    if let Some((command, end)) = &info.last_control {
+        row(
+            "Process:",
+            format!("{} {command} ({})", end.pid, end.short()),
+        );
+    }
+    match (&info.main, &info.last_main) {
+        (Some(pid), _) => row("Main PID:", format!("{pid} ({})", process_name(*pid))),
+        (None, Some(end)) if info.since != 0 => {
+            let start = &info.start_command;
+            row(
+                "Process:",
+                format!("{} ExecStart={start} ({})", end.pid, end.short()),
+            );
+            row("Main PID:", format!("{} ({})", end.pid, end.short()));
+        }
+        _ => {}
+    }
+    if !info.status.is_empty() {
+        row("Status:", format!("\"{}\"", info.status));
+    }
+    if !info.processes.is_empty() {
+        let usage = Usage::of(&info.processes);
+        row("Tasks:", usage.tasks.to_string());
+        row("Memory:", bytes(usage.memory));
+        row("CPU:", time_span(usage.cpu_micros));
+        row("CGroup:", format!("/system.slice/{name}"));
+        for (index, pid) in info.processes.iter().enumerate() {
+            let mark = if index + 1 == info.processes.len() {
+                "└─"
+            } else {
+                "├─"
+            };
+            row("", format!("{mark}{pid} {}", command_line(*pid)));
+        }
+    }
+    text.push('\n');
+    text
+}
+
+fn active_line(info: &Info, paint: &dyn Fn(&str) -> String) -> String {
+    let mut state = format!("{} ({})", info.active, info.sub);
+    if info.active == "failed" || (info.result != "success" && info.active != "active") {
+        state = format!("{} (Result: {})", info.active, info.result);
+    }
+    if info.sub == "auto-restart" {
+        state = format!("activating (auto-restart) (Result: {})", info.result);
+    }
+    let state = paint(&state);
+    if info.since == 0 {
+        return state;
+    }
+    let when = stamp(info.since, "%a %Y-%m-%d %H:%M:%S %Z");
+    let now = jiff::Timestamp::now().as_microsecond();
+    format!(
+        "{state} since {when}; {} ago",
+        time_span((now - info.since).max(0) as u64)
+    )
+}
+
+/// The last lines of a unit's journal, as `status` shows them.
+fn last_lines(name: &str, count: usize) -> String {
+    let mut reader = Reader::open();
+    let mut lines = std::collections::VecDeque::new();
+    let host = host();
+    while let Some(entry) = reader.next() {
+        if entry.unit == name {
+            lines.push_back(entry.line(&host));
+            if lines.len() > count {
+                lines.pop_front();
+            }
+        }
+    }
+    if lines.is_empty() {
+        return String::new();
+    }
+    format!("\n{}\n", Vec::from(lines).join("\n"))
+}
+
+struct Usage {
+    tasks: usize,
+    memory: u64,
+    cpu_micros: u64,
+}
+
+impl Usage {
+    fn of(pids: &[i32]) -> Usage {
+        let mut usage = Usage {
+            tasks: 0,
+            memory: 0,
+            cpu_micros: 0,
+        };
+        for pid in pids {
+            let tasks = fs::read_dir(format!("/proc/{pid}/task"));
+            usage.tasks += tasks.map_or(0, Iterator::count);
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let fields: Vec<&str> = stat
+                .rsplit(')')
+                .next()
+                .unwrap_or_default()
+                .split_whitespace()
+                .collect();
+            let number = |at: usize| {
+                fields
+                    .get(at)
+                    .and_then(|f| f.parse::<u64>().ok())
+                    .unwrap_or(0)
+            };
+            // utime and stime are fields 14 and 15 of proc(5), in clock ticks of
+            // 1/100 s; rss is field 24, in pages of 4 KiB.
+            usage.cpu_micros += (number(11) + number(12)) * 10_000;
+            usage.memory += number(21) * 4096;
+        }
+        usage
+    }
+}
+
+fn process_name(pid: i32) -> String {
+    fs::read_to_string(format!("/proc/{pid}/comm"))
+        .unwrap_or_default()
+        .trim()
+        .to_owned()
+}
+
+fn command_line(pid: i32) -> String {
+    let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words = bytes
+        .split(|byte| *byte == 0)
+        .filter(|word| !word.is_empty());
+    let words: Vec<_> = words
+        .map(|word| String::from_utf8_lossy(word).into_owned())
+        .collect();
+    if words.is_empty() {
+        format!("[{}]", process_name(pid))
+    } else {
+        words.join(" ")
+    }
+}
+
+/// `12.3M`
+fn bytes(count: u64) -> String {
+    let mut value = count as f64;
+    for unit in ["B", "K", "M"] {
+        if value < 1024.0 {
+            return if unit == "B" {
+                format!("{count}B")
+            } else {
+                format!("{value:.1}{unit}")
+            };
+        }
+        value /= 1024.0;
+    }
+    format!("{value:.1}G")
+}
+
+/// `2min 5s`, `1h 3min`, `350ms`: the two largest units, as systemd shortens.
+fn time_span(micros: u64) -> String {
+    let seconds = micros / 1_000_000;
+    match seconds {
+        0 => format!("{}ms", micros / 1000),
+        1..60 => format!("{seconds}s"),
+        60..3600 => format!("{}min {}s", seconds / 60, seconds % 60),
+        3600..86400 => format!("{}h {}min", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{} days", seconds / 86400),
+    }
+}
+
+pub(super) fn properties(units: &[String], options: &Options) -> Result<u8> {
+    for (name, info) in infos(units)? {
+        let mut rows: Vec<(&str, String)> = vec![("Id", name.clone())];
+        match info {
+            None => {
+                rows.push(("LoadState", "not-found".to_owned()));
+                rows.push(("ActiveState", "inactive".to_owned()));
+                rows.push(("SubState", "dead".to_owned()));
+            }
+            Some(info) => {
+                let end = info.last_main.clone();
+                rows.extend([
+                    ("LoadState", "loaded".to_owned()),
+                    ("ActiveState", info.active),
+                    ("SubState", info.sub),
+                    ("Description", info.description),
+                    ("FragmentPath", info.path),
+                    ("DropInPaths", info.drop_ins.join(" ")),
+                    (
+                        "UnitFileState",
+                        enablement(&name).unwrap_or_default().to_owned(),
+                    ),
+                    ("MainPID", info.main.unwrap_or(0).to_string()),
+                    (
+                        "ExecMainStatus",
+                        end.map_or(0, |end| end.status).to_string(),
+                    ),
+                    ("Result", info.result),
+                    ("NRestarts", info.restarts.to_string()),
+                    ("StatusText", info.status),
+                    (
+                        "NeedDaemonReload",
+                        if info.outdated { "yes" } else { "no" }.to_owned(),
+                    ),
+                ]);
+            }
+        }
+        for (key, value) in rows {
+            if !options.properties.is_empty()
+                && !options.properties.iter().any(|wanted| wanted == key)
+            {
+                continue;
+            }
+            if options.value {
+                println!("{value}");
+            } else {
+                println!("{key}={value}");
+            }
+        }
+    }
+    Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_and_sizes_read_like_systemd() {
+        assert_eq!(time_span(350_000), "350ms");
+        assert_eq!(time_span(125_000_000), "2min 5s");
+        assert_eq!(time_span(7_380_000_000), "2h 3min");
+        assert_eq!(bytes(512), "512B");
+        assert_eq!(bytes(12_900_000), "12.3M");
+    }
+}
