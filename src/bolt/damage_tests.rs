@@ -384,3 +384,25 @@ fn a_cut_file_says_so() {
         assert_eq!(error.reference_text(), Some(text));
     }
 }
+
+/// A meta page whose sum is right and whose page size cannot be.
+#[test]
+fn a_page_size_that_cannot_be_is_refused() {
+    for size in [0, 512, 4000, 1 << 25] {
+        let mut bytes = SAMPLES[0].clone();
+        for id in 0..2 {
+            let page = &mut bytes[id * PAGE..(id + 1) * PAGE];
+            let mut meta = Meta::read(page).unwrap();
+            meta.page_size = size;
+            meta.write(page, id as u64);
+        }
+        let disk = Arc::new(FaultDisk::with(bytes.clone()));
+        let error = Db::open_with(disk, options(true, false)).err().unwrap();
+        assert!(error.to_string().contains("a page size"), "{error}");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        let raw = RawFile::open(file.path()).unwrap();
+        assert_eq!(raw.page_size(), 4096);
+        assert!(raw.list_pages().is_ok());
+    }
+}

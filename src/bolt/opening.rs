@@ -41,6 +41,14 @@ pub(crate) fn open(
     }
     let metas = read_metas(&*disk, len, wanted).map_err(|e| failed("read the meta pages", e))?;
     let meta = choose(&file, &metas)?;
+    if !possible_page_size(meta.page_size as usize) {
+        return Err(Error::Corrupt {
+            file,
+            page: meta.txid % 2,
+            expected: "a page size that is a power of two from 1024 to 16777216".into(),
+            found: meta.page_size.to_string(),
+        });
+    }
     let pager = Pager::new(disk, file, meta.page_size as usize, options.cache_bytes)?;
     check_meta(&pager, &meta)?;
     Ok((pager, meta, false))
@@ -49,13 +57,17 @@ pub(crate) fn open(
 fn page_size(options: &Options) -> Result<usize> {
     match options.page_size {
         0 => Ok(DEFAULT_PAGE_SIZE),
-        size if size.is_power_of_two() && PAGE_SIZES.contains(&size.trailing_zeros()) => Ok(size),
+        size if possible_page_size(size) => Ok(size),
         size => Err(Error::Argument {
             what: format!(
                 "a page size of {size} bytes cannot be: use a power of two from 1024 to 16777216"
             ),
         }),
     }
+}
+
+pub(crate) fn possible_page_size(size: usize) -> bool {
+    size.is_power_of_two() && PAGE_SIZES.contains(&size.trailing_zeros())
 }
 
 /// A crash while the file was made can leave it without meta pages: they are
@@ -164,13 +176,6 @@ fn choose(file: &Arc<str>, metas: &[Result<Meta, MetaFault>; 2]) -> Result<Meta>
 /// What a checksum cannot tell.
 fn check_meta(pager: &Pager, meta: &Meta) -> Result<()> {
     let page = meta.txid % 2;
-    if !meta.page_size.is_power_of_two() || !PAGE_SIZES.contains(&meta.page_size.trailing_zeros()) {
-        return Err(pager.corrupt(
-            page,
-            "a page size that is a power of two from 1024 to 16777216",
-            format!("{}", meta.page_size),
-        ));
-    }
     if meta.high_water > pager.file_len() / u64::from(meta.page_size) {
         return Err(pager.corrupt(
             page,

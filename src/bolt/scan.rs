@@ -60,10 +60,11 @@ impl PageSet {
 pub(crate) fn reachable(pager: &Pager, meta: &Meta) -> Result<PageSet> {
     // Each page is at least a bit here, so a mark far beyond the file would
     // cost memory that no page stands for.
-    if meta.size_bytes() > pager.file_len() {
+    let size = meta.high_water.saturating_mul(pager.page_size as u64);
+    if size > pager.file_len() {
         return Err(pager.corrupt(
             meta.txid % 2,
-            format!("a file of at least {} bytes", meta.size_bytes()),
+            format!("a file of at least {size} bytes"),
             format!("{} bytes", pager.file_len()),
         ));
     }

@@ -87,8 +87,7 @@ impl RawFile {
             }
         }
         if let Some(size) = found
-            && size.is_power_of_two()
-            && (1024..=1 << 24).contains(&size)
+            && crate::opening::possible_page_size(size)
         {
             raw.page_size = size;
         }
