@@ -13,9 +13,12 @@ type Applet = fn(Vec<OsString>) -> ExitCode;
 /// Every name that is not a verb of kubedrill.
 fn applet(name: &OsStr) -> Option<Applet> {
     Some(match name.to_str()? {
+        "etcd" => etcd::run,
         "etcdctl" => etcdctl::run_etcdctl,
         "etcdutl" => etcdctl::run_etcdutl,
+        "kube-apiserver" => apiserver::run_apiserver,
         "kubectl" => kubectl::run,
+        "kubelet" => kubelet::run_kubelet,
         "systemctl" => sandbox::run_systemctl,
         "journalctl" => sandbox::run_journalctl,
         "sudo" => sandbox::run_sudo,
