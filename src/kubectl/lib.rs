@@ -14,8 +14,10 @@ mod flags;
 mod mapping;
 mod print;
 mod source;
+mod terminal;
 mod tls;
 mod verbs;
+mod websocket;
 
 use cx::Cx;
 use error::{Error, Outcome};

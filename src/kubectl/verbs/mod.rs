@@ -3,8 +3,13 @@
 mod apply;
 mod create;
 mod delete;
+mod describe;
+mod exec;
 mod get;
+mod logs;
 mod patch;
+mod pods;
+mod rollout;
 mod scale;
 mod until;
 mod version;
@@ -27,12 +32,16 @@ pub async fn dispatch(cx: &Cx) -> Outcome {
         "apply" => apply::run(cx).await,
         "apply view-last-applied" => apply::view_last_applied(cx).await,
         "delete" => delete::run(cx).await,
+        "describe" => describe::run(cx).await,
+        "exec" => exec::run(cx).await,
+        "logs" => logs::run(cx).await,
         "get" => get::run(cx).await,
         "patch" => patch::run(cx).await,
         "scale" => scale::run(cx).await,
         "version" => version::run(cx).await,
         "wait" => wait::run(cx).await,
         name if name == "create" || name.starts_with("create ") => create::run(cx).await,
+        name if name.starts_with("rollout ") => rollout::run(cx).await,
         other => fail(format!(
             "'kubectl {other}' is not supported by this kubectl yet"
         )),
