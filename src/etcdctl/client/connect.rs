@@ -16,7 +16,7 @@ use tokio_rustls::TlsConnector;
 use tonic::body::Body;
 
 use super::endpoint;
-use super::preface::{Preface, Watched};
+use super::preface::{Failure, Preface, Watched};
 use super::tls;
 use crate::go::{os, quote::quote};
 
@@ -96,6 +96,7 @@ async fn connect_within(
     })?;
     // A request is a few packets; waiting to fill them only adds delay.
     let _ = tcp.set_nodelay(true);
+    let ends = ends(&tcp);
     let scheme = if dialer.tls.is_some() {
         "https"
     } else {
@@ -114,12 +115,12 @@ async fn connect_within(
         })?;
     let (stream, preface): (Box<dyn Stream>, Preface) = match &dialer.tls {
         None => {
-            let (watched, preface) = Watched::new(tcp);
+            let (watched, preface) = Watched::new(tcp, ends);
             (Box::new(watched), preface)
         }
         Some(config) => {
             let stream = handshake(dialer, config.clone(), tcp).await?;
-            let (watched, preface) = Watched::new(stream);
+            let (watched, preface) = Watched::new(stream, ends);
             (Box::new(watched), preface)
         }
     };
@@ -140,7 +141,10 @@ async fn connect_within(
         () = preface.seen() => {}
         _ = &mut driver => {
             if !preface.was_seen() {
-                return Err(preface_error(&preface.failure()));
+                return Err(match preface.failure() {
+                    Failure::Read(why) => preface_error(&why),
+                    Failure::Write(why) => why,
+                });
             }
         }
     }
@@ -180,6 +184,12 @@ async fn handshake(
         .connect(name, tcp)
         .await
         .map_err(|error| failed(&tls::describe(&error)))
+}
+
+fn ends(tcp: &TcpStream) -> String {
+    let show =
+        |address: io::Result<SocketAddr>| address.map_or_else(|_| "?".into(), |a| a.to_string());
+    format!("{}->{}", show(tcp.local_addr()), show(tcp.peer_addr()))
 }
 
 /// Opens a TCP connection. The error follows `dial tcp` in Go's text.

@@ -19,7 +19,16 @@ const SETTINGS: u8 = 4;
 #[derive(Default)]
 struct State {
     first: Vec<u8>,
-    failure: Option<String>,
+    failure: Option<Failure>,
+}
+
+/// What broke a stream, in Go's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// While reading; `EOF` when the server just left.
+    Read(String),
+    /// While writing.
+    Write(String),
 }
 
 /// What is known of the server's first frame.
@@ -54,9 +63,10 @@ impl Preface {
             .is_some_and(|kind| *kind != SETTINGS)
     }
 
-    /// What broke the stream; `EOF` when the server just left.
-    pub fn failure(&self) -> String {
-        self.lock().failure.clone().unwrap_or_else(|| "EOF".into())
+    /// What broke the stream.
+    pub fn failure(&self) -> Failure {
+        let failure = self.lock().failure.clone();
+        failure.unwrap_or_else(|| Failure::Read("EOF".into()))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -67,27 +77,42 @@ impl Preface {
 /// A stream that reports to a [`Preface`].
 pub struct Watched<S> {
     stream: S,
+    /// `127.0.0.1:41212->127.0.0.1:2379`.
+    ends: String,
     preface: Preface,
 }
 
 impl<S> Watched<S> {
-    /// Wraps `stream`.
-    pub fn new(stream: S) -> (Self, Preface) {
+    /// Wraps `stream`; `ends` are its two addresses.
+    pub fn new(stream: S, ends: String) -> (Self, Preface) {
         let preface = Preface::default();
-        (
-            Self {
-                stream,
-                preface: preface.clone(),
-            },
-            preface,
-        )
+        let watched = Self {
+            stream,
+            ends,
+            preface: preface.clone(),
+        };
+        (watched, preface)
     }
 
-    fn note<T>(&self, result: &Poll<io::Result<T>>) {
-        if let Poll::Ready(Err(error)) = result {
-            let mut state = self.preface.lock();
-            state.failure.get_or_insert_with(|| tls::describe(error));
-        }
+    fn note<T>(&self, operation: &str, result: &Poll<io::Result<T>>) {
+        let Poll::Ready(Err(error)) = result else {
+            return;
+        };
+        // Errors of the operating system name the addresses, others don't.
+        let text = match error.raw_os_error() {
+            Some(_) => format!(
+                "{operation} tcp {}: {operation}: {}",
+                self.ends,
+                tls::describe(error)
+            ),
+            None => tls::describe(error),
+        };
+        let failure = if operation == "write" {
+            Failure::Write(text)
+        } else {
+            Failure::Read(text)
+        };
+        self.preface.lock().failure.get_or_insert(failure);
     }
 }
 
@@ -99,7 +124,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let result = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        self.note(&result);
+        self.note("read", &result);
         let mut state = self.preface.lock();
         if state.first.len() < FRAME_HEADER {
             state.first.extend_from_slice(&buffer.filled()[before..]);
@@ -119,7 +144,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.note(&result);
+        self.note("write", &result);
         result
     }
 

@@ -7,6 +7,7 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
 use rustls::{
     CertificateError, DigitallySignedStruct, Error, OtherError, RootCertStore, SignatureScheme,
 };
@@ -80,6 +81,52 @@ impl GoVerifier {
     }
 }
 
+impl GoVerifier {
+    /// Go's reason. Whatever webpki saw first, Go looks at the dates, then at the
+    /// name, then for an authority.
+    fn reason(
+        &self,
+        error: &Error,
+        leaf: &CertificateDer<'_>,
+        name: &ServerName<'_>,
+        now: UnixTime,
+    ) -> Option<String> {
+        let Error::InvalidCertificate(reason) = error else {
+            return None;
+        };
+        let (_, parsed) = X509Certificate::from_der(leaf).ok()?;
+        let validity = parsed.validity();
+        let seconds = now.as_secs() as i64;
+        let dates = |relation: &str, limit: i64| {
+            format!(
+                "certificate has expired or is not yet valid: current time {} is {relation} {}",
+                local_time(seconds),
+                utc(limit)
+            )
+        };
+        if seconds < validity.not_before.timestamp() {
+            return Some(dates("before", validity.not_before.timestamp()));
+        }
+        if seconds > validity.not_after.timestamp() {
+            return Some(dates("after", validity.not_after.timestamp()));
+        }
+        let named = ParsedCertificate::try_from(leaf)
+            .and_then(|parsed| rustls::client::verify_server_name(&parsed, name));
+        if named.is_err() {
+            return Some(wrong_name(&parsed, name));
+        }
+        match reason {
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                Some(self.unknown_authority(leaf))
+            }
+            CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
+                Some("certificate specifies an incompatible key usage".into())
+            }
+            _ => None,
+        }
+    }
+}
+
 impl ServerCertVerifier for GoVerifier {
     fn verify_server_cert(
         &self,
@@ -93,20 +140,11 @@ impl ServerCertVerifier for GoVerifier {
             Some(inner) => inner.verify_server_cert(leaf, intermediates, name, ocsp, now),
             None => Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)),
         };
-        result.map_err(|error| {
-            let text = match &error {
-                Error::InvalidCertificate(reason) => match reason {
-                    CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-                        self.unknown_authority(leaf)
-                    }
-                    reason => match reason_text(reason, leaf, name, now) {
-                        Some(text) => text,
-                        None => return error,
-                    },
-                },
-                _ => return error,
-            };
-            Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(Refused(text)))))
+        result.map_err(|error| match self.reason(&error, leaf, name, now) {
+            Some(text) => Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(
+                Refused(text),
+            )))),
+            None => error,
         })
     }
 
@@ -143,35 +181,6 @@ impl ServerCertVerifier for GoVerifier {
             .signature_verification_algorithms
             .supported_schemes()
     }
-}
-
-fn reason_text(
-    reason: &CertificateError,
-    leaf: &CertificateDer<'_>,
-    name: &ServerName<'_>,
-    now: UnixTime,
-) -> Option<String> {
-    let (_, leaf) = X509Certificate::from_der(leaf).ok()?;
-    let now = now.as_secs() as i64;
-    Some(match reason {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => format!(
-            "certificate has expired or is not yet valid: current time {} is after {}",
-            local_time(now),
-            utc(leaf.validity().not_after.timestamp())
-        ),
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => format!(
-            "certificate has expired or is not yet valid: current time {} is before {}",
-            local_time(now),
-            utc(leaf.validity().not_before.timestamp())
-        ),
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            wrong_name(&leaf, name)
-        }
-        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-            "certificate specifies an incompatible key usage".into()
-        }
-        _ => return None,
-    })
 }
 
 fn utc(seconds: i64) -> String {

@@ -173,7 +173,8 @@ fn parse_request(line: &[u8]) -> Result<pb::RequestOp, Exit> {
         return Err(invalid(format!("invalid txn compare request: {shown}")));
     }
     let unknown = || invalid(format!("invalid txn request: {shown}"));
-    let (name, parsed) = flags::parse_line(&crate::tables::ETCDCTL, &words).ok_or_else(unknown)?;
+    let (name, parsed) =
+        flags::parse_line(&crate::tables::ETCDCTL, &words).map_err(|_| unknown())?;
     let request = match name {
         "get" => Request::RequestRange(get::request(&parsed)?),
         "put" => Request::RequestPut(put::request(&parsed)?),

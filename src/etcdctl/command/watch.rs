@@ -221,14 +221,11 @@ fn read_lines() -> mpsc::UnboundedReceiver<Vec<u8>> {
     receiver
 }
 
-fn plan_of_line(
-    words: &[Vec<u8>],
-    environment: &Environment,
-) -> Result<(Parsed, Plan), &'static str> {
-    let (_, parsed) = flags::parse_line(&crate::tables::ETCDCTL, words).ok_or(BAD_COUNT)?;
+fn plan_of_line(words: &[Vec<u8>], environment: &Environment) -> Result<(Parsed, Plan), String> {
+    let (_, parsed) = flags::parse_line(&crate::tables::ETCDCTL, words)?;
     let plan = Plan::from_arguments(&words[1..], &parsed.args, environment)?;
     if plan.keys.is_empty() {
-        return Err(BAD_COUNT);
+        return Err(BAD_COUNT.into());
     }
     Ok((parsed, plan))
 }

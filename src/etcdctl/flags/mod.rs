@@ -341,12 +341,14 @@ fn use_line(path: &[&'static Command]) -> String {
 }
 
 /// Reads a line of words as one of the program's commands with its own flags
-/// only; `None` when it isn't one or its flags make no sense.
-pub fn parse_line(program: &'static Program, words: &[Vec<u8>]) -> Option<(&'static str, Parsed)> {
-    let (path, rest) = find::find(&program.root, words).ok()?;
-    let command = *path.get(1)?;
-    let parsed = parse::parse(&path[1..], &rest).ok()?;
-    Some((command.name, parsed))
+/// only; the error is a sentence.
+pub fn parse_line(
+    program: &'static Program,
+    words: &[Vec<u8>],
+) -> Result<(&'static str, Parsed), String> {
+    let (path, rest) = find::find(&program.root, words)?;
+    let command = *path.get(1).ok_or("no command")?;
+    Ok((command.name, parse::parse(&path[1..], &rest)?))
 }
 
 pub use env::variable;

@@ -238,3 +238,87 @@ fn parse_short(parsed: &mut Parsed, letters: &[u8], words: &mut Words<'_>) -> Re
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flags::find::find;
+    use crate::tables::{ETCDCTL, ETCDUTL};
+
+    fn words(line: &str) -> Vec<Vec<u8>> {
+        line.split_whitespace()
+            .map(|w| w.as_bytes().to_vec())
+            .collect()
+    }
+
+    fn read(line: &str) -> Result<(String, Parsed), String> {
+        let (path, rest) = find(&ETCDCTL.root, &words(line))?;
+        let names: Vec<&str> = path.iter().map(|c| c.name).collect();
+        Ok((names.join(" "), parse(&path, &rest)?))
+    }
+
+    #[test]
+    fn flags_stand_anywhere() {
+        for line in [
+            "--endpoints a:1,b:2 -w json get key --prefix",
+            "get --prefix key --endpoints=a:1 --endpoints=b:2 -wjson",
+            "get key -w=json --prefix=true --endpoints a:1,b:2",
+        ] {
+            let (command, parsed) = read(line).unwrap();
+            assert_eq!(command, "etcdctl get", "{line}");
+            assert_eq!(parsed.args, words("key"), "{line}");
+            assert_eq!(parsed.list("endpoints"), ["a:1", "b:2"], "{line}");
+            assert_eq!(parsed.text("write-out"), "json", "{line}");
+            assert!(parsed.boolean("prefix"), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_word_may_be_cut() {
+        assert_eq!(read("en he").unwrap().0, "etcdctl endpoint health");
+        assert_eq!(read("ge a").unwrap().0, "etcdctl get");
+    }
+
+    #[test]
+    fn what_follows_two_dashes_is_no_flag() {
+        let (_, parsed) = read("put -- -k --v").unwrap();
+        assert_eq!(parsed.args, words("-k --v"));
+    }
+
+    #[test]
+    fn mistakes_in_the_reference_words() {
+        let said = |line: &str| read(line).unwrap_err();
+        assert_eq!(said("get --nope"), "unknown flag: --nope");
+        assert_eq!(said("get -x"), "unknown shorthand flag: 'x' in -x");
+        assert_eq!(said("get --limit"), "flag needs an argument: --limit");
+        assert_eq!(said("get -w"), "flag needs an argument: 'w' in -w");
+        assert_eq!(said("get ---x"), "bad flag syntax: ---x");
+        assert_eq!(
+            said("get --limit=abc"),
+            "invalid argument \"abc\" for \"--limit\" flag: strconv.ParseInt: parsing \"abc\": invalid syntax"
+        );
+        assert_eq!(
+            said("nope"),
+            "unknown command \"nope\" for \"etcdctl\"\n\nDid you mean this?\n\trole\n"
+        );
+    }
+
+    #[test]
+    fn names_are_unique_and_defaults_make_sense() {
+        fn walk(path: &mut Vec<&'static Command>) {
+            let parsed = parse(path, &[]).unwrap();
+            let mut names: Vec<_> = parsed.slots.iter().map(|s| s.flag.name).collect();
+            names.sort_unstable();
+            let count = names.len();
+            names.dedup();
+            assert_eq!(names.len(), count, "{:?}", path.last().map(|c| c.name));
+            for child in path[path.len() - 1].children {
+                path.push(child);
+                walk(path);
+                path.pop();
+            }
+        }
+        walk(&mut vec![&ETCDCTL.root]);
+        walk(&mut vec![&ETCDUTL.root]);
+    }
+}
