@@ -42,6 +42,8 @@ impl Generation {
     fn push(&mut self, rev: Rev) {
         if self.revs.is_empty() {
             self.created = rev;
+            // Most keys are written once; a vector would make room for four.
+            self.revs.reserve_exact(1);
         }
         self.revs.push(rev);
         self.version += 1;

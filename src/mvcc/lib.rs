@@ -4,6 +4,14 @@
 //! No sockets, no threads, no clock, no randomness: what happens is a function of
 //! the state, the log entry and the time that the caller gives. Disk is reached
 //! through [`bolt`] only.
+//!
+//! How the parts fit: `apply` takes an entry under the one lock of `state` and writes
+//! through a `writer`, so that a transaction is seen whole or not at all. Stored
+//! values go into a `batch` that gathers in memory; `maintain` writes it into the
+//! database file while applying and reading go on, and the log makes up for what a
+//! crash takes. A reader finds revisions in the `index` and values in a `view` (the
+//! batch that gathers, the one on its way, the file) under the lock, and reads from the
+//! file without it. The consistent index is in the same commit as the writes it counts.
 #![forbid(unsafe_code)]
 
 mod alarm;

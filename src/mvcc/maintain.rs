@@ -170,6 +170,9 @@ impl Store {
             return Err(error);
         }
         std::fs::rename(&new_path, &path).map_err(|e| no_defrag(&path, &e))?;
+        // The log may be cut on the word of the new file, so a crash must not bring the old
+        // one back.
+        sync_dir_of(&path)?;
         // From here on only the new file counts: failing to open it is fatal.
         let new = open(&path)?;
         let disk = Arc::new(new.begin_read()?);
@@ -181,6 +184,16 @@ impl Store {
         old.close()?;
         Ok(())
     }
+}
+
+fn sync_dir_of(path: &Path) -> Result<()> {
+    let dir = match path.parent() {
+        Some(dir) if dir != Path::new("") => dir,
+        _ => Path::new("."),
+    };
+    std::fs::File::open(dir)
+        .and_then(|dir| dir.sync_all())
+        .map_err(|e| Error::Damaged(format!("{}: could not be synced: {e}", dir.display())))
 }
 
 fn remove_if_there(path: &Path) -> Result<()> {

@@ -28,15 +28,21 @@ pub(crate) struct Plan {
     found: Vec<Found>,
     disk: Arc<bolt::ReadTx>,
     /// Keys there are, whatever the limit.
-    pub count: i64,
+    count: i64,
     /// The store's revision.
-    pub revision: i64,
+    revision: i64,
 }
 
 impl Plan {
     pub(crate) fn run(self) -> Result<Vec<KeyValue>> {
         let disk = &self.disk;
         self.found.into_iter().map(|f| resolve(disk, f)).collect()
+    }
+
+    /// Reads, and answers the request that was planned.
+    pub(crate) fn answer(self, request: &pb::RangeRequest) -> Result<pb::RangeResponse> {
+        let (count, revision) = (self.count, self.revision);
+        Ok(finish_range(request, count, revision, self.run()?))
     }
 }
 
@@ -115,7 +121,7 @@ fn needs_all(request: &pb::RangeRequest) -> bool {
 }
 
 /// Turns what a plan read into the answer to its request (`etcdserver/apply.go`).
-pub(crate) fn finish_range(
+fn finish_range(
     request: &pb::RangeRequest,
     count: i64,
     revision: i64,

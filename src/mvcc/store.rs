@@ -11,7 +11,7 @@ use crate::compaction::Compactions;
 use crate::kv_hash::KvHasher;
 use crate::lease::{Lessor, Renewed};
 use crate::open::{self, Cluster, Loaded};
-use crate::state::{State, finish_range, header};
+use crate::state::{State, header};
 use crate::watch::{Hub, Wake, WatchStream};
 use crate::{Config, Counts, Error, KvHash, Membership, Millis, Result, hash_db, quota, txn};
 
@@ -109,14 +109,14 @@ impl Store {
             let state = self.state.read();
             state.plan_range(request, state.revision)?
         };
-        let (count, revision) = (plan.count, plan.revision);
-        Ok(finish_range(request, count, revision, plan.run()?))
+        plan.answer(request)
     }
 
     /// A transaction of ranges only, which needs no log entry. See
     /// [`crate::is_read_only`].
     pub fn read_txn(&self, request: &pb::TxnRequest) -> Result<pb::TxnResponse> {
-        txn::run_read_only(&self.state.read(), request)
+        let plan = txn::ReadOnly::plan(&self.state.read(), request)?;
+        plan.run()
     }
 
     /// The newest revision; 1 when nothing was written.

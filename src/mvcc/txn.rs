@@ -8,7 +8,7 @@ use wire::etcdserverpb as pb;
 use wire::mvccpb::KeyValue;
 
 use crate::index::Span;
-use crate::state::{State, finish_range, header};
+use crate::state::{Plan, State, header};
 use crate::writer::Writer;
 use crate::{Error, Result};
 
@@ -21,9 +21,7 @@ pub(crate) fn range(
     request: &pb::RangeRequest,
     current: i64,
 ) -> Result<pb::RangeResponse> {
-    let plan = state.plan_range(request, current)?;
-    let (count, revision) = (plan.count, plan.revision);
-    Ok(finish_range(request, count, revision, plan.run()?))
+    state.plan_range(request, current)?.answer(request)
 }
 
 /// Puts. `check_lease` is off inside of transactions, which have checked before.
@@ -267,24 +265,43 @@ fn run_branch(
     Ok((response, inner))
 }
 
-/// A transaction of ranges only, outside of the log.
-pub(crate) fn run_read_only(state: &State, request: &pb::TxnRequest) -> Result<pb::TxnResponse> {
-    let path = prepare(state, &|_| true, request)?;
-    let mut responses = Vec::new();
-    for op in branch(request, path[0]) {
-        let response = match &op.request {
-            Some(Op::RequestRange(request)) => Some(Answer::ResponseRange(range(
-                state,
-                request,
-                state.revision,
-            )?)),
-            _ => None,
-        };
-        responses.push(pb::ResponseOp { response });
+/// A transaction of ranges only, outside of the log: decided and found under the lock,
+/// read without it.
+pub(crate) struct ReadOnly<'a> {
+    succeeded: bool,
+    revision: i64,
+    plans: Vec<Option<(&'a pb::RangeRequest, Plan)>>,
+}
+
+impl<'a> ReadOnly<'a> {
+    pub(crate) fn plan(state: &State, request: &'a pb::TxnRequest) -> Result<ReadOnly<'a>> {
+        let path = prepare(state, &|_| true, request)?;
+        let plans = branch(request, path[0]).iter().map(|op| match &op.request {
+            Some(Op::RequestRange(range)) => {
+                Ok(Some((range, state.plan_range(range, state.revision)?)))
+            }
+            _ => Ok(None),
+        });
+        Ok(ReadOnly {
+            succeeded: path[0],
+            revision: state.revision,
+            plans: plans.collect::<Result<_>>()?,
+        })
     }
-    Ok(pb::TxnResponse {
-        header: header(state.revision),
-        succeeded: path[0],
-        responses,
-    })
+
+    pub(crate) fn run(self) -> Result<pb::TxnResponse> {
+        let mut responses = Vec::with_capacity(self.plans.len());
+        for plan in self.plans {
+            let response = match plan {
+                Some((request, plan)) => Some(Answer::ResponseRange(plan.answer(request)?)),
+                None => None,
+            };
+            responses.push(pb::ResponseOp { response });
+        }
+        Ok(pb::TxnResponse {
+            header: header(self.revision),
+            succeeded: self.succeeded,
+            responses,
+        })
+    }
 }

@@ -23,8 +23,13 @@ fn open_with(bucket: &[u8], key: &[u8], value: &[u8]) -> Result<Store> {
 #[test]
 fn what_does_not_belong_there_is_named() {
     let far = crate::revision::Rev::new(i64::MAX, 0).put_key();
-    let cases: [(&[u8], &[u8], &[u8], &str); 8] = [
-        (bucket::KEY, b"short", b"", "a revision is damaged"),
+    let cases = [
+        (
+            bucket::KEY,
+            &b"short"[..],
+            &b""[..],
+            "a revision is damaged",
+        ),
         (bucket::KEY, &far, b"", "a revision is damaged"),
         (bucket::LEASE, b"12345678", b"\xff\xff", "bucket `lease`"),
         (bucket::ALARM, b"\xff\xff", b"", "bucket `alarm`"),

@@ -36,6 +36,66 @@ fn read_once(store: &Store) {
     }
 }
 
+struct Bell(std::sync::mpsc::SyncSender<()>);
+
+impl crate::Wake for Bell {
+    fn wake(&self) {
+        // A full channel rings already.
+        let _ = self.0.try_send(());
+    }
+}
+
+/// Follows key `a` from revision 2 up to `last` and checks that each revision comes once.
+fn follow(store: &Arc<Store>, last: i64, max: usize, pause: std::time::Duration) {
+    let (sender, bell) = std::sync::mpsc::sync_channel(1);
+    let stream = store.watch_stream(Arc::new(Bell(sender)));
+    let request = pb::WatchCreateRequest {
+        key: "a".into(),
+        start_revision: 2,
+        ..Default::default()
+    };
+    stream.create(&request).unwrap();
+    let mut next = 2;
+    while next <= last {
+        bell.recv_timeout(std::time::Duration::from_secs(20))
+            .unwrap_or_else(|_| panic!("no bell rings for revision {next}"));
+        loop {
+            let taken = stream.take(max).unwrap();
+            if taken.is_empty() {
+                break;
+            }
+            for event in taken.into_iter().flat_map(|response| response.events) {
+                assert_eq!(event.kv.unwrap().mod_revision, next);
+                next += 1;
+            }
+            thread::sleep(pause);
+        }
+    }
+}
+
+#[test]
+fn every_watch_sees_every_event_once() {
+    let bench = Bench::new();
+    let millis = std::time::Duration::from_millis;
+    let last = 6000;
+    thread::scope(|scope| {
+        let store = &bench.store;
+        scope.spawn(move || follow(store, last, 100, millis(0)));
+        scope.spawn(move || follow(store, last, 1, millis(1)));
+        scope.spawn(move || follow(store, last, 7, millis(5)));
+        for n in 1..last {
+            bench.put("a", &n.to_string());
+            if n % 300 == 0 {
+                store.commit().unwrap();
+            }
+            if n == 3000 {
+                // One that begins in the middle of it.
+                scope.spawn(move || follow(store, last, 10, millis(0)));
+            }
+        }
+    });
+}
+
 #[test]
 fn readers_see_whole_transactions_whatever_goes_on() {
     let bench = Bench::with(Config {

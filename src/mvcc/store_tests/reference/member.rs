@@ -39,17 +39,21 @@ pub struct Reference {
     pub peer: String,
 }
 
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
+/// A URL whose port was free a moment ago.
+pub fn free_url() -> String {
     let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    socket.local_addr().unwrap().port()
+    format!("http://{}", socket.local_addr().unwrap())
 }
 
 impl Reference {
     pub fn start() -> Reference {
-        let dir = tempfile::tempdir().unwrap();
-        let client = format!("http://127.0.0.1:{}", free_port());
-        let peer = format!("http://127.0.0.1:{}", free_port());
+        Reference::start_on(tempfile::tempdir().unwrap(), &free_url())
+    }
+
+    /// Starts on a data directory, which may hold a member with that peer URL.
+    pub fn start_on(dir: tempfile::TempDir, peer: &str) -> Reference {
+        let client = free_url();
+        let peer = peer.to_owned();
         let child = Command::new(binary("etcd"))
             .args(["--unsafe-no-fsync", "--log-level", "error"])
             .arg("--data-dir")

@@ -13,7 +13,7 @@ use wire::raftpb::{ConfChange, ConfChangeType, ConfState};
 use super::*;
 use crate::Member;
 use dice::{Dice, random_put, random_txn};
-use member::{Clients, Reference, binary};
+use member::{Clients, Reference, binary, free_url};
 
 /// What both answered, without what differs between clusters.
 fn outcome<T: PartialEq + std::fmt::Debug>(
@@ -45,7 +45,10 @@ fn only_revision(header: &mut Option<pb::ResponseHeader>) {
 }
 
 macro_rules! compare {
-    ($bench:expr, $kind:ident, $field:ident, $request:expr, $clients:ident.$client:ident.$call:ident) => {{
+    (
+        $bench:expr, $kind:ident, $field:ident, $request:expr,
+        $clients:ident.$client:ident.$call:ident
+    ) => {{
         let request = $request;
         let what = format!("{request:?}");
         let theirs = $clients.$client.$call(request.clone()).await;
@@ -142,6 +145,9 @@ async fn random_step(dice: &mut Dice, bench: &Bench, clients: &mut Clients) {
                 limit: dice.roll(5) as i64,
                 sort_order: dice.roll(3) as i32,
                 sort_target: dice.roll(5) as i32,
+                keys_only: dice.roll(4) == 0,
+                count_only: dice.roll(6) == 0,
+                max_create_revision: (dice.roll(2) * 30) as i64,
                 min_mod_revision: (dice.roll(2) * 20) as i64,
                 ..range(&dice.key(), "\0")
             };
@@ -322,5 +328,56 @@ fn the_whole_database_hashes_as_the_reference_hashes_it() {
                 assert_eq!(mine, theirs.unwrap().into_inner().hash, "after {n} steps");
             }
         }
+    });
+}
+
+#[test]
+fn the_reference_restores_and_serves_a_database_made_here() {
+    let bench = Bench::new();
+    let mut dice = Dice(77);
+    for n in 0..2000 {
+        // Some are refused, which is as good a history as any.
+        let _ = bench.apply(request_put(random_put(&mut dice)));
+        let txn = random_txn(&mut dice, 2);
+        if crate::check_txn_request(&txn, 128).is_ok() {
+            let _ = bench.txn(txn);
+        }
+        if n % 300 == 299 {
+            bench.compact_all(bench.store.revision() - 100);
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("snapshot.db");
+    let snapshot = bench.store.snapshot().unwrap();
+    let mut file = std::fs::File::create(&path).unwrap();
+    snapshot.write_to(&mut file).unwrap();
+    let status = snapshot_status(&path);
+    let whole = crate::hash_db(&snapshot, false).unwrap();
+    assert!(status.contains(&format!("\"hash\":{whole},")), "{status}");
+
+    let data = dir.path().join("data");
+    let peer = free_url();
+    let output = Command::new(binary("etcdutl"))
+        .args(["snapshot", "restore", "--skip-hash-check"])
+        .args(["--initial-advertise-peer-urls", &peer])
+        .args(["--initial-cluster", &format!("default={peer}")])
+        .arg("--data-dir")
+        .arg(&data)
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let target = tempfile::tempdir().unwrap();
+    std::fs::rename(data.join("member"), target.path().join("member")).unwrap();
+    let mut reference = Reference::start_on(target, &peer);
+    runtime().block_on(async {
+        let mut clients = reference.connect().await;
+        let theirs = clients.hash_kv(0).await;
+        let (mine, _) = bench.store.hash_kv(0).unwrap();
+        assert_eq!((mine.hash, mine.compact_revision), theirs);
+        let everything = clients.kv.range(range("\0", "\0")).await.unwrap();
+        let kvs = bench.store.range(&range("\0", "\0")).unwrap().kvs;
+        assert!(!kvs.is_empty());
+        assert_eq!(kvs, everything.into_inner().kvs);
     });
 }
