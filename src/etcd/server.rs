@@ -19,6 +19,8 @@ pub(crate) mod progress;
 mod reads;
 mod snapshots;
 mod start;
+#[cfg(test)]
+mod tests;
 
 use std::{
     sync::{Arc, OnceLock},

@@ -401,9 +401,9 @@ impl Driver {
 
     fn step_ready(&mut self) -> Result<(), EtcdError> {
         let mut ready = self.node.ready();
-        if let Some(state) = ready.ss() {
-            let (lead, leads) = (state.leader_id, state.raft_state == StateRole::Leader);
-            self.new_state(lead, leads);
+        let new_state = ready.ss().map(|state| (state.leader_id, state.raft_state));
+        if let Some((lead, role)) = new_state {
+            self.new_state(lead, role == StateRole::Leader);
         }
         for read in ready.take_read_states() {
             if let Ok(context) = <[u8; 8]>::try_from(&read.request_ctx[..]) {
@@ -438,6 +438,11 @@ impl Driver {
         if let Some(last) = committed.last() {
             self.committed(last.index);
             self.to_apply(ApplyJob::Entries(committed));
+        }
+        // Only now may raft be given something new.
+        if new_state.is_some_and(|(lead, _)| lead != 0) && !self.waiting.is_empty() {
+            let batch = self.waiting.drain(..).collect();
+            self.propose(batch);
         }
         Ok(())
     }
@@ -475,10 +480,6 @@ impl Driver {
         progress
             .lead
             .send_if_modified(|known| std::mem::replace(known, lead) != lead);
-        if lead != 0 && !self.waiting.is_empty() {
-            let batch = self.waiting.drain(..).collect();
-            self.propose(batch);
-        }
     }
 
     fn committed(&self, index: u64) {
