@@ -1,8 +1,9 @@
 //! Compactions that are scheduled and not carried out (`mvcc/kvstore_compaction.go`).
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 
 use crate::KvHash;
+use crate::keep::Keep;
 use crate::kv_hash::KvHasher;
 use crate::revision::Rev;
 
@@ -17,7 +18,7 @@ pub(crate) struct Job {
     /// The one before had finished, so the hash covers everything.
     pub hash_counts: bool,
     /// Revisions up to `upto` that stay; filled by the first phase.
-    pub keep: HashSet<Rev>,
+    pub keep: Keep,
     pub phase: Phase,
 }
 
@@ -66,7 +67,7 @@ impl Compactions {
             upto,
             hasher: KvHasher::new(before, upto),
             hash_counts,
-            keep: HashSet::new(),
+            keep: Keep::default(),
             phase: Phase::Index(Box::default()),
         });
     }

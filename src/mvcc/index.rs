@@ -1,9 +1,10 @@
 //! The index of all keys in memory (`mvcc/index.go`): which revision of which
 //! key is to be read.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
+use crate::keep::Keep;
 use crate::key_index::{KeyIndex, Seen};
 use crate::revision::Rev;
 
@@ -144,7 +145,7 @@ impl Index {
         at: i64,
         from: &[u8],
         limit: usize,
-        keep: &mut HashSet<Rev>,
+        keep: &mut Keep,
     ) -> Option<Box<[u8]>> {
         let mut gone: Vec<Box<[u8]>> = Vec::new();
         let mut next = None;
@@ -168,8 +169,8 @@ impl Index {
     }
 
     /// The revisions up to `at` that a reader at `at` or later can see.
-    pub(crate) fn keep(&self, at: i64) -> HashSet<Rev> {
-        let mut keep = HashSet::new();
+    pub(crate) fn keep(&self, at: i64) -> Keep {
+        let mut keep = Keep::default();
         for history in self.keys.values() {
             history.keep(at, &mut keep);
         }

@@ -1,8 +1,7 @@
 //! The history of one key (`mvcc/key_index.go`): generations from a put to the
 //! deletion, each with the revisions that changed the key.
 
-use std::collections::HashSet;
-
+use crate::keep::Keep;
 use crate::revision::Rev;
 
 /// From the put that made a key to the tombstone that ended it.
@@ -119,20 +118,15 @@ impl KeyIndex {
         self.ended.is_empty() && self.last.is_empty()
     }
 
-    /// The generation that is the oldest to keep at a compaction to `at`, and
-    /// its oldest change to keep. Adds that change to `keep`.
-    fn cut(&self, at: i64, keep: &mut HashSet<Rev>) -> (usize, Option<usize>) {
+    /// The generation that is the oldest to keep at a compaction to `at`, and the
+    /// place in it of the change that stays.
+    fn cut(&self, at: i64) -> (usize, Option<usize>) {
         let index = self
             .ended
             .iter()
             .position(|g| g.revs[g.revs.len() - 1].main >= at)
             .unwrap_or(self.ended.len());
-        let generation = self.generation(index);
-        let place = generation.place(at);
-        if let Some(place) = place {
-            keep.insert(generation.revs[place]);
-        }
-        (index, place)
+        (index, self.generation(index).place(at))
     }
 
     fn generation(&self, index: usize) -> &Generation {
@@ -141,10 +135,11 @@ impl KeyIndex {
 
     /// Forgets what no reader at `at` or later can see; adds to `keep` the
     /// change up to `at` that must stay.
-    pub(crate) fn compact(&mut self, at: i64, keep: &mut HashSet<Rev>) {
-        let (index, place) = self.cut(at, keep);
+    pub(crate) fn compact(&mut self, at: i64, keep: &mut Keep) {
+        let (index, place) = self.cut(at);
         let generation = self.ended.get_mut(index).unwrap_or(&mut self.last);
         if let Some(place) = place {
+            keep.push(generation.revs[place]);
             generation.revs.drain(..place);
             generation.shrink();
         }
@@ -156,16 +151,13 @@ impl KeyIndex {
 
     /// Adds to `keep` what [`KeyIndex::compact`] would, but no tombstone, so
     /// that hashes equal those of versions that drop tombstones.
-    pub(crate) fn keep(&self, at: i64, keep: &mut HashSet<Rev>) {
-        let (index, place) = self.cut(at, keep);
-        if index == self.ended.len() {
-            return;
-        }
+    pub(crate) fn keep(&self, at: i64, keep: &mut Keep) {
+        let (index, place) = self.cut(at);
         let generation = self.generation(index);
-        if let Some(place) = place
-            && place + 1 == generation.revs.len()
-        {
-            keep.remove(&generation.revs[place]);
+        let Some(place) = place else { return };
+        let is_tombstone = index < self.ended.len() && place + 1 == generation.revs.len();
+        if !is_tombstone {
+            keep.push(generation.revs[place]);
         }
     }
 }

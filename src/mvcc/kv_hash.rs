@@ -1,8 +1,7 @@
 //! The hashes by which members and tools compare databases (`mvcc/hash.go`,
 //! `mvcc/backend/backend.go`): CRC32C.
 
-use std::collections::HashSet;
-
+use crate::keep::Keep;
 use crate::revision::Rev;
 use crate::{KvHash, Result, bucket};
 
@@ -24,11 +23,11 @@ impl KvHasher {
 
     /// Adds a pair of the bucket; `keep` says which revisions up to the compaction
     /// are to stay (they may not be deleted yet).
-    pub(crate) fn add(&mut self, rev: Rev, tombstone: bool, value: &[u8], keep: &HashSet<Rev>) {
+    pub(crate) fn add(&mut self, rev: Rev, tombstone: bool, value: &[u8], keep: &Keep) {
         if rev.main > self.upto {
             return;
         }
-        if rev.main <= self.compacted && !keep.is_empty() && !keep.contains(&rev) {
+        if rev.main <= self.compacted && !keep.is_empty() && !keep.contains(rev) {
             return;
         }
         // Older versions drop a tombstone at the compaction's revision, newer ones

@@ -3,7 +3,7 @@
 //!
 //! No sockets, no threads, no clock, no randomness: what happens is a function of
 //! the state, the log entry and the time that the caller gives. Disk is reached
-//! through [`bolt`] only.
+//! through [`bolt`] only, but for the renaming of a defragmented file.
 //!
 //! How the parts fit: `apply` takes an entry under the one lock of `state` and writes
 //! through a `writer`, so that a transaction is seen whole or not at all. Stored
@@ -23,6 +23,7 @@ mod compaction;
 mod config;
 mod error;
 mod index;
+mod keep;
 mod key_index;
 mod kv_hash;
 mod lease;

@@ -86,13 +86,16 @@ impl Store {
     fn compact_part(&self, job: &mut Job) -> Result<bool> {
         match &job.phase {
             Phase::Index(from) => {
-                let mut state = self.state.write();
-                let next = state
-                    .index
-                    .compact_part(job.upto, from, INDEX_BATCH, &mut job.keep);
+                let next = {
+                    let index = &mut self.state.write().index;
+                    index.compact_part(job.upto, from, INDEX_BATCH, &mut job.keep)
+                };
                 job.phase = match next {
                     Some(key) => Phase::Index(key),
-                    None => Phase::Bucket(Rev::default()),
+                    None => {
+                        job.keep.sort();
+                        Phase::Bucket(Rev::default())
+                    }
                 };
                 Ok(false)
             }
@@ -125,7 +128,7 @@ impl Store {
                 }
                 let value = value.unwrap_or_default();
                 job.hasher.add(rev, tombstone, &value, &job.keep);
-                if !job.keep.contains(&rev) {
+                if !job.keep.contains(rev) {
                     dead.push(key);
                 }
                 (seen, last) = (seen + 1, rev);

@@ -119,10 +119,11 @@ fn load_index(tx: &bolt::ReadTx, lessor: &mut Lessor) -> Result<(Index, i64)> {
         } else {
             index.restore_put(&kv.key, kv.create_revision, rev, kv.version);
         }
-        match tombstone || kv.lease == 0 {
-            true => leases.remove(&kv.key),
-            false => leases.insert(Bytes::copy_from_slice(&kv.key), kv.lease),
-        };
+        if !tombstone && kv.lease != 0 {
+            leases.insert(Bytes::copy_from_slice(&kv.key), kv.lease);
+        } else if !leases.is_empty() {
+            leases.remove(&kv.key);
+        }
         Ok(())
     })?;
     for (key, lease) in leases {

@@ -146,7 +146,7 @@ impl Store {
         }
         // Everything must be on disk, so that it can be read without a lock.
         self.commit()?;
-        let (disk, tail, keep, compacted, newest) = {
+        let (disk, tail, mut keep, compacted, newest) = {
             let state = self.state.read();
             if revision > 0 && revision < state.compacted {
                 return Err(Error::Compacted);
@@ -167,6 +167,7 @@ impl Store {
                 state.revision,
             )
         };
+        keep.sort();
         let upto = if revision <= 0 { newest } else { revision };
         let mut hasher = KvHasher::new(compacted, upto);
         crate::view::each_on_disk(&disk, 0, |rev, tombstone, value| {
