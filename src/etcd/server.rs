@@ -28,6 +28,7 @@ use std::{
 };
 
 use mvcc::{Membership, Store, Wake, WatchStream};
+use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use wire::etcdserverpb::ResponseHeader;
@@ -54,6 +55,8 @@ struct Inner {
     config: Config,
     identity: Identity,
     bolt_options: bolt::Options,
+    /// The db that the store uses now, to be closed at the end.
+    db: Mutex<bolt::Db>,
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
     peers: Arc<dyn PeerClient>,

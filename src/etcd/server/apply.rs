@@ -259,7 +259,8 @@ impl Applier {
             .map_err(|error| trouble("failed to rename database snapshot file", &error))?;
         let db = bolt::Db::open(&self.db_path, self.server.0.bolt_options.clone())
             .map_err(|error| trouble("its db file", &error))?;
-        self.store().restore_from(db)?;
+        self.store().restore_from(db.clone())?;
+        *self.server.0.db.lock() = db;
         let mut membership =
             snapshots::membership(&snapshot).map_err(|error| trouble("its members", &error))?;
         membership.downgrade = self.store().membership().downgrade.clone();

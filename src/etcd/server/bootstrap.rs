@@ -28,8 +28,7 @@ use crate::raft::{convert, memory::MemoryLog};
 /// A member before it runs.
 pub(crate) struct Boot {
     pub(crate) identity: Identity,
-    pub(crate) store: Arc<Store>,
-    pub(crate) bolt_options: bolt::Options,
+    pub(crate) backend: Backend,
     pub(crate) db_path: PathBuf,
     pub(crate) wal: Wal,
     pub(crate) snapshotter: Snapshotter,
@@ -39,6 +38,13 @@ pub(crate) struct Boot {
     pub(crate) committed: u64,
     /// Members of a cluster that this one joins: the log doesn't name them yet.
     pub(crate) remotes: Vec<Member>,
+}
+
+/// The state machine and the file under it.
+pub(crate) struct Backend {
+    pub(crate) store: Arc<Store>,
+    pub(crate) db: bolt::Db,
+    pub(crate) options: bolt::Options,
 }
 
 fn start_error(text: impl Into<String>) -> EtcdError {
@@ -134,7 +140,7 @@ fn is_stillborn(config: &Config, paths: &Paths) -> Result<bool, EtcdError> {
     Ok(true)
 }
 
-fn open_store(config: &Config, paths: &Paths) -> Result<(Arc<Store>, bolt::Options), EtcdError> {
+fn open_store(config: &Config, paths: &Paths) -> Result<Backend, EtcdError> {
     const DEFAULT_QUOTA: i64 = 2 << 30;
     let mut options = bolt::Options {
         sync: !config.unsafe_no_fsync,
@@ -153,7 +159,7 @@ fn open_store(config: &Config, paths: &Paths) -> Result<(Arc<Store>, bolt::Optio
     })?;
     let ticks = config.election_ms / config.heartbeat_ms.max(1);
     let store = Store::open(
-        db,
+        db.clone(),
         mvcc::Config {
             quota_bytes: quota,
             min_lease_ttl: mvcc::min_lease_ttl(ticks, config.heartbeat_ms),
@@ -164,7 +170,11 @@ fn open_store(config: &Config, paths: &Paths) -> Result<(Arc<Store>, bolt::Optio
             lease_checkpoint_persist: config.lease_checkpoint_persist,
         },
     )?;
-    Ok((Arc::new(store), options))
+    Ok(Backend {
+        store: Arc::new(store),
+        db,
+        options,
+    })
 }
 
 /// A member without a log: it writes down who it is, and in a new cluster who all
@@ -177,7 +187,7 @@ fn fresh(
     members: &[Member],
     remotes: Vec<Member>,
 ) -> Result<Boot, EtcdError> {
-    let (store, bolt_options) = open_store(config, paths)?;
+    let backend = open_store(config, paths)?;
     let metadata = Metadata {
         node_id: identity.member_id,
         cluster_id: identity.cluster_id,
@@ -219,8 +229,7 @@ fn fresh(
     wal.save(&hard_state, &entries).map_err(storage)?;
     Ok(Boot {
         identity,
-        store,
-        bolt_options,
+        backend,
         db_path: paths.db.clone(),
         wal,
         snapshotter,
@@ -299,8 +308,7 @@ fn restart(config: &Config, paths: &Paths, snapshotter: Snapshotter) -> Result<B
         }
         Err(error) => return Err(storage(error)),
     };
-    let (store, bolt_options) =
-        recover_store(config, paths, &snapshotter, snapshot.as_ref(), had_db)?;
+    let backend = recover_store(config, paths, &snapshotter, snapshot.as_ref(), had_db)?;
 
     let from = snapshot
         .as_ref()
@@ -351,8 +359,8 @@ fn restart(config: &Config, paths: &Paths, snapshotter: Snapshotter) -> Result<B
         Some(snapshot) => snapshots::membership(snapshot).map_err(storage)?,
         None => mvcc::Membership::default(),
     };
-    let downgrade = store.membership().downgrade.clone();
-    store.set_membership(mvcc::Membership {
+    let downgrade = backend.store.membership().downgrade.clone();
+    backend.store.set_membership(mvcc::Membership {
         downgrade,
         ..membership
     });
@@ -360,8 +368,7 @@ fn restart(config: &Config, paths: &Paths, snapshotter: Snapshotter) -> Result<B
     let at = metadata.clone().unwrap_or_default();
     Ok(Boot {
         identity,
-        store,
-        bolt_options,
+        backend,
         db_path: paths.db.clone(),
         wal,
         snapshotter,
@@ -385,13 +392,13 @@ fn recover_store(
     snapshotter: &Snapshotter,
     snapshot: Option<&pb::Snapshot>,
     had_db: bool,
-) -> Result<(Arc<Store>, bolt::Options), EtcdError> {
+) -> Result<Backend, EtcdError> {
     let Some(metadata) = snapshot.map(|snapshot| &snapshot.metadata) else {
         return open_store(config, paths);
     };
     if had_db {
         let opened = open_store(config, paths)?;
-        let index = opened.0.consistent_index();
+        let index = opened.store.consistent_index();
         if index >= metadata.index {
             return Ok(opened);
         }

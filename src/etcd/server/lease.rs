@@ -68,7 +68,9 @@ impl Server {
                     .lease_renew(url, id, self.request_timeout())
                     .await
                 {
-                    Err(EtcdError::LeaseNotFound) => return Err(mvcc::Error::LeaseNotFound.into()),
+                    Err(
+                        EtcdError::LeaseNotFound | EtcdError::State(mvcc::Error::LeaseNotFound),
+                    ) => return Err(mvcc::Error::LeaseNotFound.into()),
                     Ok(ttl) => return Ok(ttl),
                     Err(_) => {}
                 }
@@ -134,7 +136,9 @@ impl Server {
                     .peers
                     .lease_time_to_live(url, request, self.request_timeout());
                 match asked.await {
-                    Err(EtcdError::LeaseNotFound) => return Err(mvcc::Error::LeaseNotFound.into()),
+                    Err(
+                        EtcdError::LeaseNotFound | EtcdError::State(mvcc::Error::LeaseNotFound),
+                    ) => return Err(mvcc::Error::LeaseNotFound.into()),
                     Ok(mut response) => {
                         self.fill(&mut response.header);
                         return Ok(response);

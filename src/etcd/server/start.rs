@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use parking_lot::Mutex;
 use raft::RawNode;
 use tokio::{
     sync::{Notify, mpsc, watch},
@@ -49,8 +50,9 @@ impl Server {
         let term = boot.applied.term;
         let server = Self(Arc::new(Inner {
             identity: boot.identity,
-            bolt_options: boot.bolt_options.clone(),
-            store: boot.store.clone(),
+            bolt_options: boot.backend.options.clone(),
+            db: Mutex::new(boot.backend.db.clone()),
+            store: boot.backend.store.clone(),
             peers,
             transport: OnceLock::new(),
             progress: Arc::new(Progress::new(boot.applied.index, boot.committed, term)),
@@ -262,6 +264,7 @@ impl Server {
         self.0.stopping.cancel();
         self.transport().stop();
         tasks.shutdown().await;
+        let db = self.0.db.lock().clone();
         let joined = tokio::task::spawn_blocking(move || {
             // A thread that panicked has nothing more to end.
             for thread in threads {
@@ -269,6 +272,8 @@ impl Server {
             }
             drop(stop_commits);
             let _ = commit_thread.join();
+            // All is written. Whoever still holds the member must not hold the file.
+            let _ = db.close();
         });
         let _ = joined.await;
         self.0.stopped.cancel();

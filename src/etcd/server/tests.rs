@@ -227,6 +227,14 @@ async fn members_come_and_go() {
     let home = tempfile::tempdir().unwrap();
     let (network, mut servers) = cluster(home.path(), 1).await;
     put(&servers[0], "a", "1").await;
+    // Nobody may join before the cluster has a version.
+    tokio::time::timeout(Duration::from_secs(10), async {
+        while servers[0].cluster_version().is_none() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .expect("a cluster version");
     for at in 1..3 {
         let add = pb::MemberAddRequest {
             peer_ur_ls: vec![url(at)],
