@@ -1,14 +1,19 @@
 //! The verbs.
 
 mod apply;
+mod auth;
 mod create;
 mod delete;
 mod describe;
+mod edit;
 mod exec;
 mod get;
+mod label;
 mod logs;
+mod node;
 mod patch;
 mod pods;
+mod replace;
 mod rollout;
 mod scale;
 mod until;
@@ -29,6 +34,13 @@ pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration
 /// The command's.
 pub async fn dispatch(cx: &Cx) -> Outcome {
     match cx.command {
+        "annotate" | "label" => label::run(cx).await,
+        "auth can-i" => auth::can_i(cx).await,
+        "auth whoami" => auth::whoami(cx).await,
+        "cordon" | "uncordon" | "drain" => node::run(cx).await,
+        "taint" => node::taint(cx).await,
+        "edit" => edit::run(cx).await,
+        "replace" => replace::run(cx).await,
         "apply" => apply::run(cx).await,
         "apply view-last-applied" => apply::view_last_applied(cx).await,
         "delete" => delete::run(cx).await,
