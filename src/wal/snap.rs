@@ -78,7 +78,8 @@ impl Snapshotter {
             .write(true)
             .create(true)
             .truncate(true)
-            .mode(FILE_MODE)
+            // As the reference; the directory around it is closed to others.
+            .mode(0o666)
             .open(path)
             .map_err(Error::io("create", path))?;
         file.write_all(bytes).map_err(Error::io("write", path))?;

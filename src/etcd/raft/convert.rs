@@ -4,8 +4,28 @@
 //! that etcd writes, and its configuration change types are numbered differently
 //! (etcd has `UpdateNode = 2`, which raft itself has no use for).
 
+use bytes::Bytes;
 use raft::eraftpb as lib;
 use wire::raftpb as pb;
+
+/// A proposal of a configuration change. The library decodes the data of such a
+/// proposal and refuses a type that it does not know (etcd's learner is 3), so it is
+/// given none; what etcd wrote travels in the context, which is ours alone.
+pub(crate) fn change_proposal(data: Bytes) -> lib::Entry {
+    let mut out = lib::Entry::default();
+    out.entry_type = lib::EntryType::EntryConfChange;
+    out.context = data;
+    out
+}
+
+/// The data of an entry as etcd knows it. See [`change_proposal`].
+pub(crate) fn data_of(entry: &lib::Entry) -> &Bytes {
+    if entry.context.is_empty() {
+        &entry.data
+    } else {
+        &entry.context
+    }
+}
 
 /// A message from a peer. `None` for a kind that peers never send.
 pub(crate) fn message_in(message: pb::Message) -> Option<lib::Message> {
@@ -20,12 +40,15 @@ pub(crate) fn message_in(message: pb::Message) -> Option<lib::Message> {
     out.reject = message.reject;
     out.reject_hint = message.reject_hint;
     out.context = message.context.unwrap_or_default();
-    out.entries = message
-        .entries
-        .into_iter()
-        .map(entry_in)
-        .collect::<Vec<_>>()
-        .into();
+    let is_proposal = out.msg_type == lib::MessageType::MsgPropose;
+    let entries = message.entries.into_iter().map(|entry| {
+        if is_proposal && entry.r#type() == pb::EntryType::EntryConfChange {
+            change_proposal(entry.data.unwrap_or_default())
+        } else {
+            entry_in(entry)
+        }
+    });
+    out.entries = entries.collect::<Vec<_>>().into();
     if message.snapshot.metadata.index != 0 {
         out.set_snapshot(snapshot_in(message.snapshot));
     }
@@ -123,11 +146,12 @@ pub(crate) fn entry_in(entry: pb::Entry) -> lib::Entry {
 }
 
 pub(crate) fn entry_out(entry: lib::Entry) -> pb::Entry {
+    let data = data_of(&entry).clone();
     let mut out = pb::Entry {
         term: entry.term,
         index: entry.index,
         // Go tells "no data" from "empty data"; the entry of a new leader has none.
-        data: (!entry.data.is_empty()).then_some(entry.data),
+        data: (!data.is_empty()).then_some(data),
         ..Default::default()
     };
     out.set_type(match entry.entry_type {

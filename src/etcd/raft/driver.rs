@@ -224,9 +224,7 @@ impl Driver {
                 self.gather(id, entry, batch);
             }
             Event::ProposeChange { id, change } => {
-                let mut entry = lib::Entry::default();
-                entry.set_entry_type(lib::EntryType::EntryConfChange);
-                entry.data = change.encode_to_vec().into();
+                let entry = convert::change_proposal(change.encode_to_vec().into());
                 self.gather(id, entry, batch);
             }
             Event::Step(message) => self.step(message),
@@ -251,7 +249,10 @@ impl Driver {
 
     fn gather(&mut self, id: u64, entry: lib::Entry, batch: &mut Vec<(u64, lib::Entry)>) {
         batch.push((id, entry));
-        let size: usize = batch.iter().map(|(_, entry)| entry.data.len()).sum();
+        let size: usize = batch
+            .iter()
+            .map(|(_, entry)| convert::data_of(entry).len())
+            .sum();
         if size >= MAX_PROPOSED {
             self.propose(std::mem::take(batch));
         }

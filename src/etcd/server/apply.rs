@@ -26,6 +26,7 @@ use super::{
     snapshots::{self, DbSource},
 };
 use crate::raft::{
+    convert,
     disk::Job,
     driver::{ApplyJob, Done},
 };
@@ -176,7 +177,7 @@ impl Applier {
 
     fn change(&mut self, entry: &lib::Entry) -> Result<(), EtcdError> {
         let (index, term) = (entry.index, entry.term);
-        let change = pb::ConfChange::decode(entry.data.clone()).map_err(|error| {
+        let change = pb::ConfChange::decode(convert::data_of(entry).clone()).map_err(|error| {
             EtcdError::Storage(format!("log entry {index} can't be read: {error}"))
         })?;
         if let Err(error) = self.store().validate_conf_change(&change) {
