@@ -321,7 +321,7 @@ impl Container {
             cwd: spec.cwd,
         };
         enter::command(
-            Path::new("/proc/self/exe"),
+            Path::new(crate::node::PROGRAM),
             &enter::Request {
                 target,
                 exec,
@@ -358,7 +358,7 @@ fn watch(pidfd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
 }
 
 fn launch(id: &str) -> Result<()> {
-    let output = Command::new("/proc/self/exe")
+    let output = Command::new(crate::node::PROGRAM)
         .arg0("kubedrill")
         .args(["sandbox-container", id])
         .stdin(Stdio::null())

@@ -73,7 +73,9 @@ impl Fabric {
         let (mut ours, theirs) = UnixStream::pair().context("make a socket")?;
         let mut supervisor = Command::new(&spec.program)
             .arg0("kubedrill")
+            // The directory is for people who look at the process list.
             .arg("sandbox-fabric")
+            .arg(&spec.session_dir)
             .env_clear()
             .current_dir("/")
             .stdin(Stdio::from(OwnedFd::from(theirs)))

@@ -1,7 +1,7 @@
 //! The journal of a node: one line of JSON an entry, in `/var/log/journal`.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Seek as _, SeekFrom, Write as _};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -202,8 +202,6 @@ impl Reader {
             *file = BufReader::new(new);
             self.partial.clear();
         }
-        // Read errors at the end must not stick.
-        let _ = file.seek(SeekFrom::Current(0));
     }
 }
 
