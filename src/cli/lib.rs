@@ -8,6 +8,7 @@ mod args;
 mod client;
 mod error;
 mod find;
+mod interrupt;
 mod paint;
 mod render;
 mod serve;

@@ -66,9 +66,19 @@ impl Stage {
     /// The host can't run labs, or a step of the preparation failed. Nothing runs then.
     pub fn prepare(lab: Lab, session: Session, engine: Engine) -> Result<Self, Error> {
         sandbox::preflight()?;
-        let begun = Instant::now();
         let lock = session.lock()?;
         clear(&session)?;
+        let left = session.clone();
+        let prepared = Self::build(lab, session, engine, lock);
+        if prepared.is_err() {
+            // Nothing half-made stays; what went wrong is told by the error.
+            let _ = remove(&left);
+        }
+        prepared
+    }
+
+    fn build(lab: Lab, session: Session, engine: Engine, lock: Lock) -> Result<Self, Error> {
+        let begun = Instant::now();
         let mut record = Record {
             lab_dir: lab.dir.clone(),
             lab: lab.id.clone(),
@@ -216,6 +226,19 @@ pub fn clear(session: &Session) -> Result<(), Error> {
         })?;
     }
     Ok(())
+}
+
+/// Like [`clear`], and the session's folder goes too.
+///
+/// # Errors
+/// A file can't be removed.
+pub fn remove(session: &Session) -> Result<(), Error> {
+    clear(session)?;
+    fs::remove_dir_all(session.dir()).map_err(|source| Error::Io {
+        what: "remove",
+        path: session.dir().to_owned(),
+        source,
+    })
 }
 
 fn environment(lab: &Lab) -> Vec<(String, String)> {

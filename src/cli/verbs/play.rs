@@ -12,7 +12,7 @@ use sandbox::Exec;
 use crate::{
     args::Play,
     error::Error,
-    find,
+    find, interrupt,
     paint::Paint,
     render,
     serve::grade_status,
@@ -39,6 +39,7 @@ pub fn run(args: &Play) -> Result<u8, Error> {
     };
     let (title, steps) = (solution.title.clone(), steps(&solution.text));
     let session = Session::at(&stage::home()?, &format!("play-{}", lab.id));
+    interrupt::arm(&session)?;
     let stage = Stage::prepare(lab, session.clone(), stage::engine(&args.engine)?)?;
     let paint = Paint::for_stdout();
     println!("{}", render::tasks(&stage.lab, paint));

@@ -12,8 +12,8 @@ use sandbox::Exec;
 
 use crate::{
     args::{Format, Start},
-    error::{Error, status},
-    find,
+    error::Error,
+    find, interrupt,
     paint::Paint,
     render,
     serve::{self, Wishes, grade_status},
@@ -30,6 +30,7 @@ pub fn run(args: Start) -> Result<u8, Error> {
         .to_owned();
     let session = Session::at(&home, &name);
     let interactive = io::stdin().is_terminal();
+    interrupt::arm(&session)?;
     let mut stage = if wants_resume(&args, &session, interactive)? {
         Stage::resume(session.clone())?
     } else {
@@ -206,8 +207,7 @@ fn batch(stage: &Stage, args: &Start) -> Result<u8, Error> {
         })?;
     if args.discard {
         stage.fabric.stop()?;
-        stage::clear(&stage.session)?;
+        stage::remove(&stage.session)?;
     }
-    debug_assert!(grade_status(&report) <= status::COULD_NOT_LOOK);
     Ok(grade_status(&report))
 }

@@ -1,9 +1,6 @@
 //! `stop`: ends a lab and removes everything of it.
 
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use lab::session::Session;
 
@@ -68,14 +65,8 @@ pub fn run(args: &Which) -> Result<u8, Error> {
 /// # Errors
 /// Something of it can't be removed.
 pub fn remove(session: &Session) -> Result<u8, Error> {
-    let lock = session.lock()?;
-    stage::clear(session)?;
-    drop(lock);
-    fs::remove_dir_all(session.dir()).map_err(|source| Error::Io {
-        what: "remove",
-        path: session.dir().to_owned(),
-        source,
-    })?;
+    let _lock = session.lock()?;
+    stage::remove(session)?;
     eprintln!("The lab `{}` is gone.", session.name);
     Ok(status::DONE)
 }
