@@ -16,6 +16,7 @@ mod netlink;
 mod node;
 mod remove;
 mod spec;
+mod ssh;
 mod sudo;
 mod sys;
 
@@ -61,7 +62,7 @@ pub fn run_sudo(args: Vec<OsString>) -> ExitCode {
 
 /// The applet `ssh` of a node: `ssh NODE [command…]` without a password.
 pub fn run_ssh(args: Vec<OsString>) -> ExitCode {
-    run_internal(args)
+    ssh::run(&args)
 }
 
 /// The applets `reboot`, `poweroff`, `halt` and `shutdown` of a node.

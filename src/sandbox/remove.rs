@@ -42,7 +42,8 @@ mod tests {
         fs::create_dir_all(tree.join("a/locked")).expect("make");
         fs::write(dir.path().join("outside"), "x").expect("write");
         std::os::unix::fs::symlink(dir.path(), tree.join("a/link")).expect("link");
-        fs::set_permissions(tree.join("a/locked"), fs::Permissions::from_mode(0o000)).expect("lock");
+        fs::set_permissions(tree.join("a/locked"), fs::Permissions::from_mode(0o000))
+            .expect("lock");
         remove_tree(&tree).expect("remove");
         assert!(!tree.exists() && dir.path().join("outside").exists());
         remove_tree(&tree).expect("what is gone is gone");

@@ -23,7 +23,7 @@ use crate::fabric::Process;
 use crate::spec::Exec;
 use crate::sys;
 
-pub(crate) use relay::wait_status;
+pub(crate) use relay::{RawMode, wait_status, window_size};
 pub(crate) use user::User;
 
 /// The PATH of a login in a node and of a container.
@@ -80,6 +80,7 @@ pub(crate) fn run(args: &[OsString]) -> ExitCode {
         Some("try") => return crate::fabric::trial(),
         Some("network") => enter_network(&args[2..]),
         Some("exec") => exec_request(&args[2..]),
+        Some("sshd") => crate::ssh::serve(),
         _ => {
             eprintln!("sandbox-enter is started by kubedrill, not by hand");
             return ExitCode::FAILURE;

@@ -134,11 +134,25 @@ fn copy_window(master: BorrowedFd<'_>) {
     }
 }
 
+/// Columns and rows of standard input, if it is a terminal that has any.
+pub(crate) fn window_size() -> Option<(u16, u16)> {
+    let mut size = Winsize {
+        ws_row: 0,
+        ws_col: 0,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    // SAFETY: `size` outlives the call, which writes exactly it.
+    unsafe { get_window(libc::STDIN_FILENO, &raw mut size) }.ok()?;
+    (size.ws_col > 0).then_some((size.ws_col, size.ws_row))
+}
+
 /// The caller's terminal, which passes every key on while this lives.
-struct RawMode(Termios);
+pub(crate) struct RawMode(Termios);
 
 impl RawMode {
-    fn enter() -> Option<RawMode> {
+    /// Makes standard input raw; `None` if it is no terminal.
+    pub(crate) fn enter() -> Option<RawMode> {
         let before = tcgetattr(io::stdin()).ok()?;
         let mut raw = before.clone();
         cfmakeraw(&mut raw);

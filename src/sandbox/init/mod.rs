@@ -121,6 +121,8 @@ struct Init {
     waiters: Vec<Waiter>,
     /// When the node has to be down, and whether it is to boot again.
     shutdown: Option<(Instant, bool)>,
+    /// The process that listens for `ssh`.
+    sshd: Option<(i32, Instant)>,
 }
 
 /// Enables a unit of the specification, before init runs.
@@ -199,6 +201,7 @@ fn serve() -> Result<u8> {
         manager: Manager::new(),
         waiters: Vec::new(),
         shutdown: None,
+        sshd: start_sshd(),
     };
     init.manager.start_enabled();
     if let Ok(fd) = sys::inherited(crate::node::READY_FD) {
@@ -218,6 +221,20 @@ fn serve() -> Result<u8> {
             return Ok(code as u8);
         }
     }
+}
+
+/// Starts the process that listens for `ssh`. A node without it is still a node.
+fn start_sshd() -> Option<(i32, Instant)> {
+    use std::os::unix::process::CommandExt as _;
+    let null = || std::process::Stdio::null();
+    let child = std::process::Command::new(crate::node::PROGRAM)
+        .arg0("sshd")
+        .args(["sandbox-enter", "sshd"])
+        .stdin(null())
+        .stdout(null())
+        .stderr(null())
+        .spawn();
+    child.ok().map(|child| (child.id() as i32, Instant::now()))
 }
 
 /// Ends every other process of the node.
@@ -317,6 +334,13 @@ impl Init {
             }
         }
         for end in ends {
+            // One that ends at once has no port to listen on: leave it.
+            if let Some((pid, since)) = self.sshd
+                && pid == end.pid
+            {
+                let again = self.shutdown.is_none() && since.elapsed() > Duration::from_secs(1);
+                self.sshd = if again { start_sshd() } else { None };
+            }
             self.manager.ended(&end);
         }
     }
