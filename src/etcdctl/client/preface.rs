@@ -80,6 +80,8 @@ pub struct Watched<S> {
     /// `127.0.0.1:41212->127.0.0.1:2379`.
     ends: String,
     preface: Preface,
+    /// A write failed so, and it isn't told yet.
+    broken: Option<io::Error>,
 }
 
 impl<S> Watched<S> {
@@ -90,6 +92,7 @@ impl<S> Watched<S> {
             stream,
             ends,
             preface: preface.clone(),
+            broken: None,
         };
         (watched, preface)
     }
@@ -137,13 +140,30 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        if self.broken.is_none() {
+            match Pin::new(&mut self.stream).poll_write(cx, bytes) {
+                Poll::Ready(Err(error)) => self.broken = Some(error),
+                other => return other,
+            }
+        }
+        // A server that refuses a certificate says so before it leaves; its
+        // reason may be waiting to be read.
+        let mut scratch = [0; 64];
+        let mut scratch = ReadBuf::new(&mut scratch);
+        let read = Pin::new(&mut self.stream).poll_read(cx, &mut scratch);
+        match &read {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(Err(error)) if error.raw_os_error().is_none() => self.note("read", &read),
+            Poll::Ready(_) => {}
+        }
+        let gone = || io::ErrorKind::BrokenPipe.into();
+        let result = Poll::Ready(Err(self.broken.take().unwrap_or_else(gone)));
         self.note("write", &result);
         result
     }

@@ -66,13 +66,14 @@ fn positional(path: &[&'static Command], args: &[Vec<u8>]) -> Vec<usize> {
         let has_value = word.contains(&b'=');
         if word == b"--" {
             break;
-        } else if word.starts_with(b"--") && !has_value && !is_switch(path, &word[2..]) {
-            at += 1;
-        } else if word.starts_with(b"-")
-            && !has_value
-            && word.len() == 2
-            && !is_short_switch(path, word[1])
-        {
+        }
+        let takes_next = match word.as_slice() {
+            _ if has_value => false,
+            [b'-', b'-', name @ ..] => !is_switch(path, name),
+            [b'-', letter] => !is_short_switch(path, *letter),
+            _ => false,
+        };
+        if takes_next {
             at += 1;
         } else if !word.is_empty() && !word.starts_with(b"-") {
             found.push(at);

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use bolt::{Db, Options, ReadTx};
+use bolt::{Db, Options, ReadTx, WriteTx};
 
 use super::error::SnapshotError;
 use crate::go::{duration, quote::quote, size};
@@ -101,45 +101,74 @@ fn open(path: &Path) -> Result<Db, SnapshotError> {
 
 /// Copies all buckets; gives the new size and how much of it is used.
 fn copy(db: &Db, target: &Path) -> Result<(u64, u64), SnapshotError> {
-    let from = db.begin_read().map_err(SnapshotError::database)?;
+    copy_all(db, target).map_err(SnapshotError::database)
+}
+
+fn copy_all(db: &Db, target: &Path) -> bolt::Result<(u64, u64)> {
+    let from = db.begin_read()?;
     // Until it is renamed the new file is worthless, so it is synced once.
-    let to = Db::open(
-        target,
-        Options {
-            sync: false,
-            ..Options::default()
-        },
-    )
-    .map_err(SnapshotError::database)?;
-    for name in from.root_buckets().map_err(SnapshotError::database)? {
-        copy_bucket(&from, &to, &name).map_err(SnapshotError::database)?;
+    let options = Options {
+        sync: false,
+        ..Options::default()
+    };
+    let to = Db::open(target, options.clone())?;
+    let mut copy = Copy {
+        to: to.clone(),
+        tx: None,
+        count: 0,
+    };
+    for name in from.root_buckets()? {
+        copy.bucket(&from, &name)?;
     }
-    to.sync().map_err(SnapshotError::database)?;
+    copy.commit()?;
+    to.sync()?;
+    to.close()?;
+    // Opened anew it knows which pages the copying has left free.
+    let to = Db::open(target, options)?;
     let sizes = (to.size_bytes(), to.in_use_bytes());
-    to.close().map_err(SnapshotError::database)?;
+    to.close()?;
     Ok(sizes)
 }
 
-fn copy_bucket(from: &ReadTx, to: &Db, name: &[u8]) -> bolt::Result<()> {
-    let Some(bucket) = from.bucket(name)? else {
-        return Ok(());
-    };
-    let mut tx = to.begin_write()?;
-    tx.create_bucket_if_missing(name)?;
-    tx.set_fill_percent(name, FILL)?;
-    let mut cursor = bucket.cursor();
-    let mut pair = cursor.first()?;
-    let mut count = 0;
-    while let Some((key, value)) = pair {
-        if count == BATCH {
-            tx.commit()?;
-            tx = to.begin_write()?;
-            tx.set_fill_percent(name, FILL)?;
-            count = 0;
+/// A copy under way: buckets share transactions, as in the reference.
+struct Copy {
+    to: Db,
+    /// `None` between two transactions.
+    tx: Option<WriteTx>,
+    count: usize,
+}
+
+impl Copy {
+    fn tx(&mut self) -> bolt::Result<&mut WriteTx> {
+        match &mut self.tx {
+            Some(tx) => Ok(tx),
+            none => Ok(none.insert(self.to.begin_write()?)),
         }
-        tx.put(name, &key, value.as_deref().unwrap_or_default())?;
-        count += 1;
-        pair = cursor.next()?;
     }
-    tx.commit()
+
+    fn commit(&mut self) -> bolt::Result<()> {
+        self.count = 0;
+        self.tx.take().map_or(Ok(()), WriteTx::commit)
+    }
+
+    fn bucket(&mut self, from: &ReadTx, name: &[u8]) -> bolt::Result<()> {
+        let Some(bucket) = from.bucket(name)? else {
+            return Ok(());
+        };
+        self.tx()?.create_bucket_if_missing(name)?;
+        self.tx()?.set_fill_percent(name, FILL)?;
+        let mut cursor = bucket.cursor();
+        let mut pair = cursor.first()?;
+        while let Some((key, value)) = pair {
+            if self.count == BATCH {
+                self.commit()?;
+                self.tx()?.set_fill_percent(name, FILL)?;
+            }
+            self.tx()?
+                .put(name, &key, value.as_deref().unwrap_or_default())?;
+            self.count += 1;
+            pair = cursor.next()?;
+        }
+        Ok(())
+    }
 }
