@@ -583,11 +583,18 @@ impl Initial {
         config: &Config,
         peers: &dyn PeerClient,
     ) -> Result<(), EtcdError> {
-        let timeout = Duration::from_millis(config.election_ms).min(Duration::from_secs(1));
-        for url in self.other_urls() {
-            let Ok(answer) = peers.members(url, timeout).await else {
-                continue;
-            };
+        // All at once, and not for long: members that start together listen before they
+        // can answer. A round trip is at most a tenth of the election timeout.
+        let timeout = Duration::from_millis(config.election_ms / 2);
+        let asked = self
+            .other_urls()
+            .into_iter()
+            .map(|url| peers.members(url, timeout));
+        for answer in futures_util::future::join_all(asked)
+            .await
+            .into_iter()
+            .flatten()
+        {
             let known = parse_members(&answer.members_json).unwrap_or_default();
             let published =
                 |member: &Member| member.id == self.own.id && !member.client_urls.is_empty();
@@ -597,7 +604,6 @@ impl Initial {
                     self.own.id
                 )));
             }
-            break;
         }
         Ok(())
     }

@@ -115,9 +115,20 @@ impl Server {
             .into_iter()
             .filter_map(|id| transport.active_since(id).map(|since| (since, id)))
             .min();
-        if let Some((_, id)) = longest {
+        let Some((_, id)) = longest else {
+            return;
+        };
+        // If it goes away too, which is how whole clusters stop, there is nobody to wait for.
+        let gone = async {
+            while transport.active_since(id).is_some() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::select! {
             // The others elect someone anyway if this fails.
-            let _ = tokio::time::timeout(Duration::from_secs(5), self.move_leader(id)).await;
+            _ = self.move_leader(id) => {}
+            () = gone => {}
+            () = self.0.stopping.cancelled() => {}
         }
     }
 }
