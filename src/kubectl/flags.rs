@@ -244,11 +244,6 @@ impl Flags {
             .get(name)
             .map_or_else(Vec::new, |v| v.iter().map(String::as_str).collect())
     }
-
-    /// Sets a flag as if it had been given (for aliases of one behaviour).
-    pub fn force(&mut self, name: &'static str, value: &str) {
-        self.given.insert(name, vec![value.to_owned()]);
-    }
 }
 
 fn parse_bool(text: &str) -> Option<bool> {
@@ -301,6 +296,16 @@ fn duration_problem(text: &str) -> String {
     } else {
         format!("time: invalid duration {quoted}")
     }
+}
+
+/// The global flags, a line each.
+pub fn global_help() -> String {
+    parse_specs(GLOBAL)
+        .map(|spec| {
+            let short = spec.short.map_or("    ".to_owned(), |c| format!("-{c}, "));
+            format!("    {short}--{}={}\n", spec.name, spec.default)
+        })
+        .collect()
 }
 
 /// Like [`fail`] for a command called the wrong way.

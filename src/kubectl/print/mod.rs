@@ -175,7 +175,7 @@ fn strip_managed_fields(object: &mut Value) {
 
 fn template_error(text: &str, why: &str, object: &Value) -> Error {
     Error::Message(format!(
-        "error executing jsonpath {}: Error executing template: {why}. Printing more information for debugging the template:\n\ttemplate was:\n\t\t{text}\n\tobject given to jsonpath engine was:\n\t\t{}\n\n",
+        "error executing jsonpath {}: Error executing template: {why}. Printing more information for debugging the template:\n\ttemplate was:\n\t\t{text}\n\tobject given to jsonpath engine was:\n\t\t{}\n\n\n",
         kube::gofmt::quote(text),
         kube::gofmt::go_syntax(object)
     ))

@@ -235,3 +235,19 @@ async fn copy(cx: &Cx, source: &Source) -> Outcome {
     }
     Ok(())
 }
+
+/// Follows a Pod's only container to its end.
+///
+/// # Errors
+/// The server's.
+pub async fn follow(cx: &Cx, namespace: &str, pod: &str) -> Outcome {
+    let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}/log?follow=true");
+    copy(
+        cx,
+        &Source {
+            path,
+            prefix: String::new(),
+        },
+    )
+    .await
+}

@@ -2,6 +2,8 @@
 
 mod apply;
 mod auth;
+mod cluster;
+mod config;
 mod create;
 mod delete;
 mod describe;
@@ -15,7 +17,9 @@ mod patch;
 mod pods;
 mod replace;
 mod rollout;
+mod run;
 mod scale;
+mod set;
 mod until;
 mod version;
 mod wait;
@@ -41,6 +45,18 @@ pub async fn dispatch(cx: &Cx) -> Outcome {
         "taint" => node::taint(cx).await,
         "edit" => edit::run(cx).await,
         "replace" => replace::run(cx).await,
+        "api-resources" => cluster::api_resources(cx).await,
+        "api-versions" => cluster::api_versions(cx).await,
+        "cluster-info" => cluster::cluster_info(cx).await,
+        "events" => cluster::events(cx).await,
+        "top node" | "top pod" => cluster::top(cx).await,
+        "options" => cluster::options(),
+        "certificate approve" | "certificate deny" => cluster::certificate(cx).await,
+        "run" => run::run(cx).await,
+        "expose" => run::expose(cx).await,
+        "autoscale" => run::autoscale(cx).await,
+        name if name.starts_with("config ") => config::run(cx).await,
+        name if name.starts_with("set ") => set::run(cx).await,
         "apply" => apply::run(cx).await,
         "apply view-last-applied" => apply::view_last_applied(cx).await,
         "delete" => delete::run(cx).await,
