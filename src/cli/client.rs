@@ -5,12 +5,16 @@ use std::{
     io::{self, BufRead, BufReader, Write},
     path::Path,
     process::ExitCode,
+    time::{Duration, Instant},
 };
 
-use lab::provision::LAB_DIR;
+/// How long a lab may take to be prepared before its silence counts.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+use lab::{provision::LAB_DIR, session::Session};
 
 use crate::{
-    error::status,
+    error::{Error, status},
     paint::Paint,
     serve::{self, Answer, Request},
 };
@@ -31,6 +35,30 @@ pub fn ask(socket: &Path, request: &Request) -> io::Result<u8> {
         eprintln!("kubedrill: {}", answer.trouble);
     }
     Ok(answer.status)
+}
+
+/// Asks the kubedrill that runs `session`; one that is still preparing the lab is waited
+/// for.
+///
+/// # Errors
+/// It does not answer.
+pub fn ask_running(session: &Session, request: &Request) -> Result<u8, Error> {
+    let begun = Instant::now();
+    loop {
+        match ask(&session.socket(), request) {
+            Err(_) if begun.elapsed() < PATIENCE && session.is_running() => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            other => {
+                let path = session.socket();
+                return other.map_err(|source| Error::Io {
+                    what: "ask the kubedrill behind",
+                    path,
+                    source,
+                });
+            }
+        }
+    }
 }
 
 /// The words `check`, `task` and `hint` of a node's shell; `args[0]` is the word.

@@ -15,6 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{exam, verdict::Outcome};
 
+/// PEM texts by name: `etcd-ca.crt`, `api-client.key`…
+pub type Certificates = BTreeMap<String, String>;
+
 /// What was true when the learner was let in.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
@@ -31,8 +34,9 @@ pub struct Facts {
 pub struct Assignment {
     /// The fabric's folder.
     pub fabric_dir: PathBuf,
-    /// Where the grader's certificates are.
-    pub grader_dir: PathBuf,
+    /// The grader's certificates by file name, PEM. The process that looks may be another
+    /// user to the host, and could not read the files.
+    pub certificates: Certificates,
     pub addresses: BTreeMap<String, Ipv4Addr>,
     /// The node that runs the first control plane.
     pub control_plane: String,

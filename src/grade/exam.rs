@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     io::{self, Write},
     net::Ipv4Addr,
     process::{Command, Stdio},
@@ -15,7 +16,7 @@ use lab::{
 use sandbox::Fabric;
 
 use crate::{
-    assignment::{Answer, Assignment, Facts},
+    assignment::{Answer, Assignment, Certificates, Facts},
     live::{Api, Etcd, Found},
     node::Node,
     probes,
@@ -115,9 +116,14 @@ fn send(
     facts: Option<Facts>,
     checks: Vec<Check>,
 ) -> Result<Answer, GradeError> {
+    let mut certificates = Certificates::new();
+    for name in lab::provision::GRADER_FILES {
+        let text = fs::read_to_string(session.grader_dir().join(name))?;
+        certificates.insert(name.to_owned(), text);
+    }
     let assignment = Assignment {
         fabric_dir: session.fabric_dir(),
-        grader_dir: session.grader_dir(),
+        certificates,
         addresses: scene.addresses.clone(),
         control_plane: scene.control_plane.clone(),
         facts,
@@ -151,8 +157,8 @@ fn send(
 pub(crate) async fn look(assignment: &Assignment, fabric: &Fabric) -> Answer {
     let control_plane = assignment.addresses.get(&assignment.control_plane).copied();
     let control_plane = control_plane.unwrap_or(Ipv4Addr::LOCALHOST);
-    let clients = Etcd::new(&assignment.grader_dir)
-        .and_then(|etcd| Ok((etcd, Api::new(&assignment.grader_dir, control_plane)?)));
+    let clients = Etcd::new(&assignment.certificates)
+        .and_then(|etcd| Ok((etcd, Api::new(&assignment.certificates, control_plane)?)));
     let (etcd, api) = match clients {
         Ok(clients) => clients,
         Err(reason) => return Answer::Trouble(reason),

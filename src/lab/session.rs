@@ -14,6 +14,7 @@ use std::{
     env,
     fs::{self, OpenOptions, TryLockError},
     io,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
 
@@ -144,6 +145,9 @@ impl Session {
         for dir in [&self.dir, &self.lab_dir(), &self.grader_dir()] {
             fs::create_dir_all(dir).map_err(io_error("make", dir))?;
         }
+        let grader = self.grader_dir();
+        fs::set_permissions(&grader, fs::Permissions::from_mode(0o700))
+            .map_err(io_error("close", &grader))?;
         self.save(record)
     }
 

@@ -38,9 +38,5 @@ pub fn word(
         json,
         color,
     };
-    client::ask(&session.socket(), &request).map_err(|source| Error::Io {
-        what: "ask the kubedrill behind",
-        path: session.socket(),
-        source,
-    })
+    client::ask_running(&session, &request)
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use lab::session::{Session, random_seed};
-use sandbox::Exec;
+use sandbox::{Exec, Fabric};
 
 use crate::{
     args::{Format, Start},
@@ -113,7 +113,7 @@ fn attend(stage: &Stage, wishes: &Wishes) -> Result<(), Error> {
             path: stage.lab.home_node().into(),
             source,
         })?;
-        wait(&mut child, wishes)
+        wait(&mut child, wishes, &stage.fabric)
     })
 }
 
@@ -135,7 +135,7 @@ fn serving<T>(
 }
 
 /// Waits for the shell's end, or ends it when another terminal wants the lab.
-fn wait(child: &mut Child, wishes: &Wishes) -> Result<(), Error> {
+fn wait(child: &mut Child, wishes: &Wishes, fabric: &Fabric) -> Result<(), Error> {
     let trouble = |source| Error::Io {
         what: "wait for",
         path: "the shell".into(),
@@ -146,9 +146,9 @@ fn wait(child: &mut Child, wishes: &Wishes) -> Result<(), Error> {
             return Ok(());
         }
         if wishes.any() {
-            let pid = nix::unistd::Pid::from_raw(child.id() as i32);
-            // SIGTERM, so that the terminal is put back as it was.
-            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+            // A shell at its prompt ignores polite signals. Without its node it ends,
+            // and the terminal is put back as it was.
+            fabric.stop()?;
             child.wait().map_err(trouble)?;
             return Ok(());
         }

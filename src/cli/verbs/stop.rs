@@ -40,11 +40,7 @@ pub fn run(args: &Which) -> Result<u8, Error> {
             json: false,
             color: false,
         };
-        client::ask(&session.socket(), &request).map_err(|source| Error::Io {
-            what: "ask the kubedrill behind",
-            path: session.socket(),
-            source,
-        })?;
+        client::ask_running(&session, &request)?;
         let begun = Instant::now();
         while session.is_running() {
             if begun.elapsed() > PATIENCE {

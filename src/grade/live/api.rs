@@ -1,6 +1,6 @@
 //! What the API serves.
 
-use std::{net::Ipv4Addr, path::Path, sync::Arc};
+use std::{net::Ipv4Addr, sync::Arc};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
@@ -10,6 +10,7 @@ use rustls::ClientConfig;
 use serde_json::Value;
 
 use super::{TIMEOUT, tls};
+use crate::assignment::Certificates;
 
 /// What a GET found.
 #[derive(Debug, Clone)]
@@ -27,9 +28,9 @@ pub struct Api {
 impl Api {
     /// # Errors
     /// The grader's certificates are missing.
-    pub fn new(grader_dir: &Path, address: Ipv4Addr) -> Result<Self, String> {
+    pub fn new(certificates: &Certificates, address: Ipv4Addr) -> Result<Self, String> {
         Ok(Self {
-            config: tls::config(grader_dir, "api", b"http/1.1")?,
+            config: tls::config(certificates, "api", b"http/1.1")?,
             address,
         })
     }

@@ -1,6 +1,6 @@
 //! What a running etcd says of itself.
 
-use std::{net::Ipv4Addr, path::Path, sync::Arc};
+use std::{net::Ipv4Addr, sync::Arc};
 
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
@@ -11,6 +11,7 @@ use wire::etcdserverpb::{
 };
 
 use super::{TIMEOUT, tls};
+use crate::assignment::Certificates;
 
 /// Who answers on an endpoint.
 #[derive(Debug, Clone)]
@@ -29,9 +30,9 @@ pub struct Etcd {
 impl Etcd {
     /// # Errors
     /// The grader's certificates are missing.
-    pub fn new(grader_dir: &Path) -> Result<Self, String> {
+    pub fn new(certificates: &Certificates) -> Result<Self, String> {
         Ok(Self {
-            config: tls::config(grader_dir, "etcd", b"h2")?,
+            config: tls::config(certificates, "etcd", b"h2")?,
         })
     }
 

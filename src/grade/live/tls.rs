@@ -1,31 +1,43 @@
 //! TLS towards a component of the lab.
 
-use std::{net::Ipv4Addr, path::Path, sync::Arc};
+use std::{net::Ipv4Addr, sync::Arc};
 
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use super::{TIMEOUT, read};
+use super::TIMEOUT;
+use crate::assignment::Certificates;
+
+fn pem<'a>(certificates: &'a Certificates, name: &str) -> Result<&'a [u8], String> {
+    let text = certificates
+        .get(name)
+        .ok_or_else(|| format!("the grader has no {name}"))?;
+    Ok(text.as_bytes())
+}
 
 /// A configuration that trusts `<prefix>-ca.crt` and shows `<prefix>-client.crt`.
 ///
 /// # Errors
 /// The grader's files are missing or damaged.
-pub fn config(dir: &Path, prefix: &str, alpn: &[u8]) -> Result<Arc<ClientConfig>, String> {
+pub fn config(
+    certificates: &Certificates,
+    prefix: &str,
+    alpn: &[u8],
+) -> Result<Arc<ClientConfig>, String> {
     let mut roots = RootCertStore::empty();
-    let ca = read(dir, &format!("{prefix}-ca.crt"))?;
-    for cert in CertificateDer::pem_slice_iter(&ca) {
+    let ca = pem(certificates, &format!("{prefix}-ca.crt"))?;
+    for cert in CertificateDer::pem_slice_iter(ca) {
         roots
             .add(cert.map_err(|error| error.to_string())?)
             .map_err(|error| error.to_string())?;
     }
-    let chain = read(dir, &format!("{prefix}-client.crt"))?;
-    let chain = CertificateDer::pem_slice_iter(&chain)
+    let chain = pem(certificates, &format!("{prefix}-client.crt"))?;
+    let chain = CertificateDer::pem_slice_iter(chain)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| error.to_string())?;
-    let key = PrivateKeyDer::from_pem_slice(&read(dir, &format!("{prefix}-client.key"))?)
+    let key = PrivateKeyDer::from_pem_slice(pem(certificates, &format!("{prefix}-client.key"))?)
         .map_err(|error| error.to_string())?;
     let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()

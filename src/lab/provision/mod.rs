@@ -45,6 +45,16 @@ const APPLETS: [&str; 12] = [
 /// Run on the first control plane before a lab's own setup, with NODES in its environment.
 pub const BOOTSTRAP: &str = include_str!("bootstrap.sh");
 
+/// What [`nodes`] leaves in the session's folder for the grader.
+pub const GRADER_FILES: [&str; 6] = [
+    "etcd-ca.crt",
+    "etcd-client.crt",
+    "etcd-client.key",
+    "api-ca.crt",
+    "api-client.crt",
+    "api-client.key",
+];
+
 /// Why a node could not be laid out.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -258,14 +268,15 @@ fn kubelet_files(
 fn keep_for_grader(session: &Session, pki: &ClusterPki) -> Result<(), Error> {
     let etcd = pki.etcd_user("kubedrill-grader")?;
     let api = pki.user("kubedrill-grader", "system:masters")?;
-    for (name, text) in [
-        ("etcd-ca.crt", &pki.etcd.pair.cert),
-        ("etcd-client.crt", &etcd.cert),
-        ("etcd-client.key", &etcd.key),
-        ("api-ca.crt", &pki.kubernetes.pair.cert),
-        ("api-client.crt", &api.cert),
-        ("api-client.key", &api.key),
-    ] {
+    let texts = [
+        &pki.etcd.pair.cert,
+        &etcd.cert,
+        &etcd.key,
+        &pki.kubernetes.pair.cert,
+        &api.cert,
+        &api.key,
+    ];
+    for (name, text) in GRADER_FILES.into_iter().zip(texts) {
         let path = session.grader_dir().join(name);
         std::fs::write(&path, text).map_err(|source| Error::Write { path, source })?;
     }
