@@ -243,7 +243,6 @@ fn now() -> String {
 
 /// A [`slog::Logger`] for the raft crate: its lines come out as etcd's raft
 /// writes them (`logger` is `raft`, the member's ID in hexadecimal first).
-#[must_use]
 pub fn raft_logger(id: u64) -> slog::Logger {
     slog::Logger::root(RaftDrain { id }, slog::o!())
 }

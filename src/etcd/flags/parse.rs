@@ -1,7 +1,10 @@
 //! Reads a command line as Go's `flag` package reads it, and the `ETCD_…`
 //! environment as etcd does (`pkg/flags/flag.go`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::{IntErrorKind, ParseIntError},
+};
 
 use super::{
     duration,
@@ -110,18 +113,12 @@ fn same(flag: &Flag, value: &str) -> bool {
 }
 
 fn check(flag: &Flag, value: &str) -> Result<(), String> {
-    let number = |error: std::num::IntErrorKind| match error {
-        std::num::IntErrorKind::PosOverflow | std::num::IntErrorKind::NegOverflow => {
-            "value out of range".to_owned()
-        }
-        _ => "parse error".to_owned(),
-    };
     match flag.kind {
         Kind::Text | Kind::Words | Kind::Ignored => Ok(()),
         Kind::Bool => parse_bool(value)
             .map(drop)
             .ok_or_else(|| "parse error".to_owned()),
-        Kind::Uint => parse_uint(value).map(drop).map_err(number),
+        Kind::Uint => parse_uint(value).map(drop),
         Kind::Uint32 => match parse_uint(value) {
             Ok(n) if u32::try_from(n).is_ok() => Ok(()),
             Ok(_) => Err(format!(
@@ -131,7 +128,7 @@ fn check(flag: &Flag, value: &str) -> Result<(), String> {
                 "strconv.ParseUint: parsing {value:?}: invalid syntax"
             )),
         },
-        Kind::Int => parse_int(value).map(drop).map_err(number),
+        Kind::Int => parse_int(value).map(drop),
         Kind::Duration => duration::parse(value)
             .map(drop)
             .map_err(|_| "parse error".to_owned()),
@@ -151,18 +148,27 @@ fn parse_bool(text: &str) -> Option<bool> {
     }
 }
 
-fn parse_uint(text: &str) -> Result<u64, std::num::IntErrorKind> {
-    let result = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        Some(hex) => u64::from_str_radix(hex, 16),
-        None if text.starts_with('+') => return Err(std::num::IntErrorKind::InvalidDigit),
-        None => text.parse(),
-    };
-    result.map_err(|error| error.kind().clone())
+/// Go's words for a number that can't be.
+fn number_error(error: &ParseIntError) -> String {
+    match error.kind() {
+        IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "value out of range".to_owned(),
+        _ => "parse error".to_owned(),
+    }
 }
 
-fn parse_int(text: &str) -> Result<i64, std::num::IntErrorKind> {
-    text.parse()
-        .map_err(|error: std::num::ParseIntError| error.kind().clone())
+fn parse_uint(text: &str) -> Result<u64, String> {
+    if text.starts_with('+') {
+        return Err("parse error".to_owned());
+    }
+    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(hex) => u64::from_str_radix(hex, 16),
+        None => text.parse(),
+    }
+    .map_err(|error| number_error(&error))
+}
+
+fn parse_int(text: &str) -> Result<i64, String> {
+    text.parse().map_err(|error| number_error(&error))
 }
 
 /// Reads the words after the program's name.

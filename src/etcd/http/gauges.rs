@@ -145,7 +145,7 @@ fn process(set: &dyn Fn(&'static str, &'static str, u64)) {
             limit,
         );
     }
-    if let Some(status) = fs::read_to_string("/proc/self/status").ok() {
+    if let Ok(status) = fs::read_to_string("/proc/self/status") {
         let kilobytes = |key: &str| -> Option<u64> {
             status
                 .lines()

@@ -237,6 +237,8 @@ fn builder(http2: Http2) -> auto::Builder<TokioExecutor> {
     builder
         .http1()
         .timer(TokioTimer::new())
+        // As Go writes them; nothing but people's eyes cares.
+        .title_case_headers(true)
         .header_read_timeout(HEAD_TIMEOUT);
     let mut settings = builder.http2();
     settings

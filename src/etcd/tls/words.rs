@@ -108,6 +108,9 @@ fn certificate_words(reason: &CertificateError) -> String {
             "certificate specifies an incompatible key usage".into()
         }
         CertificateError::BadEncoding => "malformed certificate".into(),
+        CertificateError::Other(inner) if format!("{inner:?}").contains("CaUsedAsEndEntity") => {
+            "certificate is that of a CA and not of a client".into()
+        }
         other => other.to_string(),
     }
 }

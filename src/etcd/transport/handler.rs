@@ -143,6 +143,10 @@ impl RaftTransport {
             return Err(answer::error(StatusCode::GONE, "removed member"));
         }
         let Some(peer) = self.member(id) else {
+            if self.shared.cancel.is_cancelled() {
+                // The member is going away; who asks will find out.
+                return Err(answer::status(StatusCode::SERVICE_UNAVAILABLE));
+            }
             // Either it is of another cluster, or this member lags behind and will learn of it.
             if let Some(urls) = peer_urls(headers) {
                 self.add_remote(id, urls);
