@@ -4,6 +4,9 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Command;
+
+use crate::fabric::in_user_namespace;
 
 /// Removes a directory and all below it, following no link. Directories that
 /// even their owner may not enter (an overlay's work directory has mode 000) are
@@ -29,6 +32,36 @@ pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
         }
     }
     fs::remove_dir(path)
+}
+
+/// Removes a tree as root of a user namespace with all users that a lab may have
+/// had, in a process of its own.
+pub(crate) fn remove_as_root(path: &Path) -> io::Result<()> {
+    let output = Command::new("/proc/self/exe")
+        .args(["sandbox-enter", "remove"])
+        .arg(path)
+        .output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let words = String::from_utf8_lossy(&output.stderr);
+    Err(io::Error::other(words.trim().to_owned()))
+}
+
+/// `sandbox-enter remove PATH`.
+pub(crate) fn remove_inside(path: &Path) -> std::process::ExitCode {
+    let outcome = in_user_namespace(nix::sched::CloneFlags::empty(), || {
+        crate::enter::become_root()
+            .and_then(|()| remove_tree(path))
+            .map_err(|error| ("remove the tree", error.to_string()))
+    });
+    match outcome {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err((_, reason)) => {
+            eprintln!("{reason}");
+            std::process::ExitCode::FAILURE
+        }
+    }
 }
 
 #[cfg(test)]

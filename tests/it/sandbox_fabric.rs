@@ -189,7 +189,7 @@ fn removing_everything_in_a_node_harms_nothing_outside() {
          rm -rf /run/shared/* 2>/dev/null; ls /run/shared
          echo b > /proc/sysrq-trigger && echo B''AD sysrq
          echo x > /proc/sys/kernel/core_pattern && echo B''AD core_pattern
-         cat /etc/shadow 2>/dev/null && echo B''AD shadow
+         grep -v ':\\*:' /etc/shadow && echo B''AD shadow
          mknod /tmp/disk b 8 0 && head -c1 /tmp/disk && echo B''AD disk
          chroot /proc/1/root true && ls /proc/1/root/run/shared
          exec 2>/dev/null; for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline; echo; done",

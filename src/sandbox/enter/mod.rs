@@ -78,6 +78,9 @@ pub(crate) fn become_root() -> io::Result<()> {
 pub(crate) fn run(args: &[OsString]) -> ExitCode {
     let outcome = match args.get(1).and_then(|word| word.to_str()) {
         Some("try") => return crate::fabric::trial(),
+        Some("remove") if args.len() == 3 => {
+            return crate::remove::remove_inside(Path::new(&args[2]));
+        }
         Some("network") => enter_network(&args[2..]),
         Some("exec") => exec_request(&args[2..]),
         Some("sshd") => crate::ssh::serve(),

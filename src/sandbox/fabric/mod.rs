@@ -24,7 +24,7 @@ use crate::spec::{Exec, FabricSpec, File};
 use crate::sys;
 
 pub(crate) use inside::EXIT_REBOOT;
-pub(crate) use preflight::trial;
+pub(crate) use preflight::{in_user_namespace, trial};
 pub(crate) use state::Process;
 use state::{NodeEntry, State};
 pub(crate) use supervisor::run as run_supervisor;
@@ -62,6 +62,7 @@ impl Fabric {
     pub fn start(spec: &FabricSpec) -> Result<Fabric> {
         spec.check()?;
         let mut spec = spec.clone();
+        let fresh = !spec.session_dir.exists();
         spec.session_dir = std::path::absolute(&spec.session_dir).context("find the session")?;
         if let Some(state) = State::read(&spec.session_dir).context("read the fabric's state")? {
             let pid = state.supervisor.pid;
@@ -77,6 +78,8 @@ impl Fabric {
             .arg("sandbox-fabric")
             .arg(&spec.session_dir)
             .env_clear()
+            // Where newuidmap is looked for.
+            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
             .current_dir("/")
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
@@ -102,6 +105,10 @@ impl Fabric {
         };
         drop(ours);
         let _ = supervisor.wait();
+        if fresh {
+            // Nothing half-made stays; what can't be removed now can't be later.
+            let _ = remove_session(&spec.session_dir);
+        }
         // A host that forbids it says so more clearly than the step that failed.
         match preflight::check(&spec.program) {
             Err(reason) => Err(reason.into()),
@@ -422,6 +429,15 @@ pub fn remove_session(session_dir: &Path) -> Result<()> {
             pid: state.supervisor.pid,
         });
     }
-    crate::remove::remove_tree(&session_dir)
-        .with_context(|| format!("remove {}", session_dir.display()))
+    match crate::remove::remove_tree(&session_dir) {
+        // Files of the lab's other users, which only root of the lab may remove.
+        Err(error)
+            if error.kind() == io::ErrorKind::PermissionDenied
+                && !nix::unistd::geteuid().is_root() =>
+        {
+            crate::remove::remove_as_root(&session_dir)
+        }
+        outcome => outcome,
+    }
+    .with_context(|| format!("remove {}", session_dir.display()))
 }

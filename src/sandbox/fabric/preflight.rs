@@ -101,40 +101,54 @@ pub(crate) fn trial() -> std::process::ExitCode {
 }
 
 fn try_all() -> Result<(), (String, String)> {
-    let failed = |step: &'static str| move |error: io::Error| (step.to_owned(), error.to_string());
-    let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(failed("make a socket"))?;
-    let namespaces = CloneFlags::CLONE_NEWUSER
-        | CloneFlags::CLONE_NEWNS
+    let namespaces = CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWPID
         | CloneFlags::CLONE_NEWNET
         | CloneFlags::CLONE_NEWUTS
         | CloneFlags::CLONE_NEWIPC;
+    in_user_namespace(namespaces, inside)
+}
+
+/// Runs something in a fork within a new user namespace, with the map of a lab,
+/// and further new namespaces. What fails comes back as (step, reason).
+pub(crate) fn in_user_namespace(
+    namespaces: CloneFlags,
+    run: impl FnOnce() -> Result<(), (&'static str, String)>,
+) -> Result<(), (String, String)> {
     use std::io::{Read as _, Write as _};
+    let failed = |step: &'static str| move |error: io::Error| (step.to_owned(), error.to_string());
+    let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(failed("make a socket"))?;
+    let namespaces = namespaces | CloneFlags::CLONE_NEWUSER;
     let Some(pid) = sys::fork_into(namespaces).map_err(failed("user"))? else {
         drop(ours);
-        let mut theirs = theirs;
         let mut byte = [0];
-        if theirs.read_exact(&mut byte).is_err() {
+        let outcome = (&theirs)
+            .read_exact(&mut byte)
+            .map_err(|error| ("wait for a user map", error.to_string()))
+            .and_then(|()| run());
+        if let Err((step, reason)) = outcome {
+            let _ = write!(&theirs, "{step}\t{reason}");
             std::process::exit(1);
         }
-        let outcome = inside();
-        if let Err((step, error)) = &outcome {
-            eprintln!("{step}\t{error}");
-        }
-        std::process::exit(i32::from(outcome.is_err()));
+        std::process::exit(0);
     };
     drop(theirs);
-    let mapped = IdMap::choose().write(pid);
+    let mapped = IdMap::choose()
+        .write(pid)
+        .and_then(|()| (&ours).write_all(b"g"));
+    let mut told = String::new();
     if mapped.is_ok() {
-        let _ = (&ours).write_all(b"g");
+        let _ = (&ours).read_to_string(&mut told);
     }
     drop(ours);
     let status = waitpid(Pid::from_raw(pid), None);
     mapped.map_err(failed("write a user map"))?;
     match status {
         Ok(WaitStatus::Exited(_, 0)) => Ok(()),
-        // The child has told the reason.
-        _ => std::process::exit(1),
+        _ => {
+            let (step, reason) = told.split_once('\t').unwrap_or(("finish a trial", &told));
+            Err((step.to_owned(), reason.to_owned()))
+        }
     }
 }
 

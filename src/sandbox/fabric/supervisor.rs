@@ -49,6 +49,8 @@ struct Supervisor {
     listener: UnixListener,
     /// The handle that waits for the order being carried out.
     waiting: Option<UnixStream>,
+    /// Whether all nodes were up once: before that nobody finds the fabric.
+    started: bool,
 }
 
 /// The applet `sandbox-fabric`.
@@ -138,6 +140,7 @@ fn start(lifeline: &UnixStream) -> Result<(Supervisor, Flock<fs::File>)> {
             lifeline,
             listener,
             waiting: None,
+            started: false,
         },
         lock,
     ))
@@ -267,6 +270,7 @@ impl Supervisor {
             Event::Up(name) => self.note(&name, Process::now(pid))?,
             Event::Down(name) => self.note(&name, None)?,
             Event::Started => {
+                self.started = true;
                 self.state
                     .write(&self.spec.session_dir)
                     .context("write the fabric's state")?;
@@ -287,6 +291,9 @@ impl Supervisor {
     fn note(&mut self, name: &str, init: Option<Process>) -> Result<()> {
         if let Some(node) = self.state.nodes.iter_mut().find(|node| node.name == name) {
             node.init = init;
+        }
+        if !self.started {
+            return Ok(());
         }
         self.state
             .write(&self.spec.session_dir)

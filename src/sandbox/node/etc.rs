@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use crate::spec::NodeSpec;
 
 /// Files and directories that make the host's programs work as they do there.
-const ALLOWED: [&str; 34] = [
+const ALLOWED: [&str; 41] = [
+    "adduser.conf",
     "alternatives",
     "bash.bashrc",
     "bash_completion.d",
@@ -18,6 +19,7 @@ const ALLOWED: [&str; 34] = [
     "crypto-policies",
     "debian_version",
     "default/locale",
+    "default/useradd",
     "ethertypes",
     "inputrc",
     "ld.so.cache",
@@ -31,6 +33,8 @@ const ALLOWED: [&str; 34] = [
     "magic",
     "nanorc",
     "os-release",
+    "pam.conf",
+    "pam.d",
     "pki/ca-trust/extracted",
     "pki/tls/cert.pem",
     "pki/tls/certs",
@@ -38,13 +42,16 @@ const ALLOWED: [&str; 34] = [
     "profile.d",
     "protocols",
     "rpc",
+    "security",
     "services",
     "shells",
+    "skel",
     "ssl/certs",
     "ssl/openssl.cnf",
     "terminfo",
     "timezone",
     "vim",
+    "wgetrc",
 ];
 
 /// Copies what is allowed. A file that cannot be read is left out: none is
@@ -75,6 +82,25 @@ pub(super) fn copy_from_host(etc: &OwnedFd) {
             lines.insert(0, root.to_owned());
         }
         let _ = fs::write(own.join(name), lines.join("\n") + "\n");
+        // Nobody has a password here; tools that add users want the files.
+        let shadow = lines
+            .iter()
+            .filter_map(|line| line.split(':').next())
+            .map(|user| {
+                if name == "passwd" {
+                    format!("{user}:*:19700:0:99999:7:::\n")
+                } else {
+                    format!("{user}:*::\n")
+                }
+            });
+        let path = own.join(if name == "passwd" {
+            "shadow"
+        } else {
+            "gshadow"
+        });
+        if fs::write(&path, shadow.collect::<String>()).is_ok() {
+            let _ = fs::set_permissions(&path, fs::Permissions::from_mode(0o600));
+        }
     }
 }
 
