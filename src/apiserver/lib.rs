@@ -15,19 +15,27 @@ mod authn;
 mod authz;
 mod bootstrap;
 mod cache;
+mod client;
+mod controllers;
 mod etcd;
 mod events;
 mod flags;
+mod leader;
 mod protobuf;
+mod recorder;
+mod reflector;
 mod request;
 mod rest;
 mod run;
+mod scheduler;
 mod server;
 mod status;
 mod tls;
 mod token;
 
+pub use controllers::run_controller_manager;
 pub use run::run_apiserver;
+pub use scheduler::run_scheduler;
 
 type Work = Pin<Box<dyn Future<Output = Result<(), String>>>>;
 

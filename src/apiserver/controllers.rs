@@ -1,0 +1,225 @@
+//! The controllers: each brings a part of the world to what its objects say. They
+//! work from local copies of the API and are driven by changes, never by a clock
+//! alone.
+
+use std::ffi::OsString;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use kube::object::{self, text};
+use kube::resources::{self, Resource};
+use serde_json::{Value, json};
+
+use crate::client::Client;
+use crate::flags::{Flags, Kind, Table};
+use crate::recorder::Recorder;
+use crate::reflector::Store;
+
+mod accounts;
+mod daemonset;
+mod deployment;
+mod endpoints;
+mod garbage;
+mod namespace;
+mod node;
+mod replicaset;
+mod rollout;
+mod template;
+
+/// The flags of kube-controller-manager that kubeadm's manifest uses.
+const FLAGS: Table = &[
+    ("allocate-node-cidrs", Kind::Switch),
+    (
+        "authentication-kubeconfig",
+        Kind::Accepted("nothing is served that asks for it"),
+    ),
+    (
+        "authorization-kubeconfig",
+        Kind::Accepted("nothing is served that asks for it"),
+    ),
+    ("bind-address", Kind::Accepted("no health port is served")),
+    (
+        "client-ca-file",
+        Kind::Accepted("nothing is served that asks for it"),
+    ),
+    ("cloud-provider", Kind::Refused("there is no cloud here")),
+    ("cluster-cidr", Kind::Value),
+    (
+        "cluster-name",
+        Kind::Accepted("it has no effect without a cloud"),
+    ),
+    (
+        "cluster-signing-cert-file",
+        Kind::Accepted("requests for certificates are not signed yet"),
+    ),
+    (
+        "cluster-signing-key-file",
+        Kind::Accepted("requests for certificates are not signed yet"),
+    ),
+    ("controllers", Kind::Value),
+    (
+        "feature-gates",
+        Kind::Accepted("features are as in 1.32 by default"),
+    ),
+    ("kubeconfig", Kind::Value),
+    ("leader-elect", Kind::Switch),
+    ("master", Kind::Refused("use --kubeconfig")),
+    ("node-cidr-mask-size", Kind::Value),
+    ("node-monitor-grace-period", Kind::Value),
+    (
+        "node-monitor-period",
+        Kind::Accepted("nodes are looked at when their time is up"),
+    ),
+    ("profiling", Kind::Accepted("there is no profiler")),
+    (
+        "requestheader-client-ca-file",
+        Kind::Accepted("nothing is served that asks for it"),
+    ),
+    ("root-ca-file", Kind::Value),
+    (
+        "service-account-private-key-file",
+        Kind::Accepted("token Secrets are not made yet"),
+    ),
+    (
+        "service-cluster-ip-range",
+        Kind::Accepted("the API server allocates"),
+    ),
+    (
+        "use-service-account-credentials",
+        Kind::Accepted("the controllers run as system:kube-controller-manager"),
+    ),
+    ("v", Kind::Value),
+];
+
+/// What every controller works with.
+pub struct Shared {
+    client: Client,
+    events: Recorder,
+    stores: Vec<Arc<Store>>,
+}
+
+impl Shared {
+    /// The store of a kind that [`STORES`] lists.
+    fn store(&self, plural: &str) -> Arc<Store> {
+        let found = self.stores.iter().find(|s| s.resource.plural == plural);
+        Arc::clone(found.unwrap_or(&self.stores[0]))
+    }
+}
+
+/// The kinds that are watched, for the controllers and for garbage collection.
+const STORES: &[(&str, &str)] = &[
+    ("", "pods"),
+    ("", "nodes"),
+    ("", "namespaces"),
+    ("", "services"),
+    ("", "endpoints"),
+    ("", "serviceaccounts"),
+    ("", "configmaps"),
+    ("", "secrets"),
+    ("", "replicationcontrollers"),
+    ("", "persistentvolumeclaims"),
+    ("apps", "deployments"),
+    ("apps", "replicasets"),
+    ("apps", "daemonsets"),
+    ("apps", "statefulsets"),
+    ("apps", "controllerrevisions"),
+    ("batch", "jobs"),
+    ("batch", "cronjobs"),
+    ("discovery.k8s.io", "endpointslices"),
+    ("coordination.k8s.io", "leases"),
+];
+
+fn resource(group: &str, plural: &str) -> &'static Resource {
+    resources::by_group_resource(group, plural).unwrap_or(&resources::RESOURCES[0])
+}
+
+/// The applet `kube-controller-manager`.
+pub fn run_controller_manager(args: Vec<OsString>) -> ExitCode {
+    crate::component("kube-controller-manager", args, FLAGS, |flags| {
+        Box::pin(manage(flags))
+    })
+}
+
+async fn manage(flags: Flags) -> Result<(), String> {
+    let path = flags
+        .get("kubeconfig")
+        .ok_or("--kubeconfig must be given")?;
+    let client = Client::from_kubeconfig(Path::new(path), "kube-controller-manager")?;
+    let root_ca = match flags.get("root-ca-file") {
+        Some(path) => Some(
+            std::fs::read_to_string(path)
+                .map_err(|e| format!("--root-ca-file: open {path}: {e}"))?,
+        ),
+        None => None,
+    };
+    let grace = flags
+        .duration("node-monitor-grace-period", 50_000)
+        .map_err(|e| e.to_string())?;
+    if flags.switch("leader-elect", true) {
+        tokio::select! {
+            () = crate::leader::lead(&client, "kube-controller-manager") => {}
+            () = crate::terminated() => return Ok(()),
+        }
+    }
+    let stores: Vec<Arc<Store>> = STORES
+        .iter()
+        .map(|(group, plural)| Store::new(resource(group, plural), ""))
+        .collect();
+    let shared = Arc::new(Shared {
+        events: Recorder::start(client.clone(), "controllermanager"),
+        client,
+        stores,
+    });
+    deployment::start(&shared);
+    replicaset::start(&shared);
+    daemonset::start(&shared);
+    endpoints::start(&shared);
+    namespace::start(&shared);
+    accounts::start(&shared, root_ca);
+    garbage::start(&shared);
+    node::start(&shared, grace);
+    for store in &shared.stores {
+        tokio::spawn(Arc::clone(store).run(shared.client.clone()));
+    }
+    crate::terminated().await;
+    Ok(())
+}
+
+/// An owner reference to a controller.
+fn owner(object: &Value, resource: &Resource) -> Value {
+    json!({"apiVersion": resource.api_version(), "kind": resource.kind, "name": object::name(object),
+        "uid": object::uid(object), "controller": true, "blockOwnerDeletion": true})
+}
+
+/// Whether the object's controller is the one of that uid.
+fn owned_by(object: &Value, uid: &str) -> bool {
+    object::controller_of(object).is_some_and(|owner| text(owner, "uid") == uid)
+}
+
+/// An object with kind and version, which items of lists lack.
+pub(crate) fn typed(resource: &Resource, object: &Value) -> Value {
+    let mut object = object.clone();
+    object::set(&mut object, "apiVersion", json!(resource.api_version()));
+    object::set(&mut object, "kind", json!(resource.kind));
+    object
+}
+
+/// Whether a Pod counts: neither finished nor being deleted.
+fn active(pod: &Value) -> bool {
+    !matches!(text(pod, "status.phase"), "Succeeded" | "Failed") && !object::deleting(pod)
+}
+
+/// Whether a Pod is ready for at least `seconds`; if not yet, how many are left.
+fn available(pod: &Value, seconds: i64, now: i64) -> Result<(), Option<i64>> {
+    let ready = object::condition(pod, "Ready").filter(|c| text(c, "status") == "True");
+    let Some(ready) = ready else {
+        return Err(None);
+    };
+    if seconds == 0 {
+        return Ok(());
+    }
+    let since = kube::time::parse(text(ready, "lastTransitionTime")).unwrap_or(now);
+    let left = since + seconds - now;
+    if left <= 0 { Ok(()) } else { Err(Some(left)) }
+}
