@@ -21,7 +21,7 @@ pub fn render(header: &[&str], rows: &[Vec<String>]) -> String {
     let widths: Vec<usize> = (0..header.len())
         .map(|column| {
             let cells = rows.iter().map(|row| &row[column]).chain([&header[column]]);
-            cells.flatten().map(|line| width(line)).max().unwrap_or(0)
+            cells.map(|cell| cell_width(cell)).max().unwrap_or(0)
         })
         .collect();
     let border = widths
@@ -67,6 +67,16 @@ fn to_the_right(text: &str, width_wanted: usize) -> String {
         "{}{text}",
         " ".repeat(width_wanted.saturating_sub(width(text)))
     )
+}
+
+/// A cell that had to be broken is as wide as it might have been.
+fn cell_width(lines: &[String]) -> usize {
+    let longest = lines.iter().map(|line| width(line)).max().unwrap_or(0);
+    if lines.len() > 1 {
+        longest.max(MAX_WIDTH)
+    } else {
+        longest
+    }
 }
 
 fn width(text: &str) -> usize {
@@ -145,6 +155,21 @@ mod tests {
         );
         assert!(table.lines().count() > 5, "{table}");
         assert!(table.lines().all(|line| line.len() <= 34), "{table}");
+    }
+
+    #[test]
+    fn a_broken_cell_is_30_wide() {
+        let cell = "memberID:12007345308328160723 alarm:NOSPACE ".to_owned();
+        let table = render(&["errors"], &[vec![cell]]);
+        assert_eq!(
+            table,
+            "+--------------------------------+\n\
+             |             ERRORS             |\n\
+             +--------------------------------+\n\
+             |  memberID:12007345308328160723 |\n\
+             |                 alarm:NOSPACE  |\n\
+             +--------------------------------+\n"
+        );
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use wire::etcdserverpb as pb;
 use wire::etcdserverpb::alarm_request::AlarmAction;
 
@@ -20,7 +22,7 @@ pub fn health(invocation: &mut Invocation) -> Outcome {
     let config = client::config(invocation)?;
     block_on(async {
         let endpoints = endpoints(invocation, &config).await?;
-        let mut asked = Vec::new();
+        let asked = FuturesUnordered::new();
         for endpoint in endpoints {
             let config = Config {
                 endpoints: vec![endpoint],
@@ -29,10 +31,9 @@ pub fn health(invocation: &mut Invocation) -> Outcome {
             };
             asked.push(check(config, client::deadline(invocation)));
         }
-        // All at once: a member that is down must not hold up the others.
-        let mut lines: Vec<EndpointHealth> = futures_util::future::join_all(asked).await;
-        // Those that answer first are listed first.
-        lines.sort_by_key(|line| !line.health);
+        // All at once: a member that is down must not hold up the others, and
+        // those that answer first are listed first.
+        let lines: Vec<EndpointHealth> = asked.collect().await;
         show(printer, lines.as_slice())?;
         if lines.iter().any(|line| !line.error.is_empty()) {
             return Err(Exit::error("unhealthy cluster"));
