@@ -216,7 +216,8 @@ fn object(reader: &mut Reader, fields: &mut Fields<'_>) -> (Probe, String) {
         same_as_in: fields.text(reader, "same_as_in").unwrap_or_default(),
         reference,
     };
-    if !probe.exists && !(probe.ready.is_empty() && probe.same_as_in.is_empty()) {
+    let has_more = !probe.ready.is_empty() || !probe.same_as_in.is_empty();
+    if !probe.exists && has_more {
         reader.diagnostics.add(
             "lab::object",
             fields.span(),

@@ -87,7 +87,7 @@ fn find(keyspace: &Keyspace, place: &str, key: &str, change: Change, after: i64)
         );
         return Err(Outcome::could_not_look(place, reason));
     }
-    let found = match changes.iter().filter(matching).next_back() {
+    let found = match changes.iter().rfind(matching) {
         Some((at, _)) => format!("{key} was {verb} at revision {at}"),
         None => format!("{key} was never {verb}"),
     };
