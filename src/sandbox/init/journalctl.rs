@@ -234,7 +234,7 @@ fn parse_time(text: &str) -> Result<i64, String> {
     }
     let relative = text.strip_suffix("ago").or_else(|| text.strip_prefix('-'));
     if let Some(span) = relative {
-        let span = super::unit::span(span.trim()).ok_or_else(wrong)?;
+        let span = super::words::span(span.trim()).ok_or_else(wrong)?;
         return Ok(now.as_microsecond() - span.as_micros() as i64);
     }
     if let Ok(time) = text.replace(' ', "T").parse::<DateTime>() {

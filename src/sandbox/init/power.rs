@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::{Request, Response, ask};
+use super::protocol::{Request, Response, ask};
 
 /// Asks process 1 to end or to boot again. Returns at once; the node goes down
 /// under the caller.

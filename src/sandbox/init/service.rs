@@ -13,7 +13,8 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::WaitStatus;
 use serde::{Deserialize, Serialize};
 
-use super::unit::{self, Command, Type, Unit};
+use super::unit::{Command, Type, Unit};
+use super::words;
 use crate::enter::{self, Plan, User};
 use crate::error::{Context as _, Result};
 use crate::sys;
@@ -229,7 +230,7 @@ impl Service {
         env.extend(self.unit.environment.iter().cloned());
         for (path, optional) in &self.unit.environment_files {
             match fs::read_to_string(path) {
-                Ok(text) => env.extend(unit::parse_environment_file(&text)),
+                Ok(text) => env.extend(words::parse_environment_file(&text)),
                 Err(_) if *optional => {}
                 Err(error) => {
                     return Err(error).with_context(|| format!("read {}", path.display()));
@@ -320,7 +321,7 @@ impl Service {
         let mut argv = if command.literal {
             command.words.clone()
         } else {
-            unit::replace_variables(&command.words, &env)
+            words::replace_variables(&command.words, &env)
         };
         if argv.is_empty() {
             return (203, "Failed to execute command: it is empty".to_owned());

@@ -9,8 +9,8 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use super::manager::Outcome;
+use super::protocol::{Info, Request, Response, ask};
 use super::unit::full_name;
-use super::{Info, Request, Response, ask};
 use crate::error::{Error, Result};
 
 /// What was asked for besides verb and units.
