@@ -43,7 +43,7 @@ pub(super) fn enter(spec: &ContainerSpec, root: &Path) -> Result<()> {
         .map(|wanted| node::open_path(&wanted.host_path))
         .collect::<Result<Vec<_>>>()?;
     let plain = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
-    new("tmpfs", root, plain, "mode=755")?;
+    new("tmpfs", root, plain, "mode=755,size=1g")?;
     for (name, mode) in [
         ("dev", 0o755),
         ("etc", 0o755),

@@ -9,7 +9,7 @@ use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as 
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{Flock, FlockArg};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -39,6 +39,9 @@ pub(super) enum Request {
 
 /// The answer, one line of JSON.
 pub(super) type Answer = std::result::Result<(), String>;
+
+/// How long a session's last fabric may take to end before it counts as running.
+const LOCK_LIMIT: Duration = Duration::from_secs(2);
 
 struct Supervisor {
     spec: FabricSpec,
@@ -221,13 +224,25 @@ fn lock(session_dir: &Path) -> Result<Flock<fs::File>> {
         .write(true)
         .open(state::lock_path(session_dir))
         .context("open the session's lock")?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| {
-        let state = State::read(session_dir).ok().flatten();
-        Error::AlreadyRunning {
-            dir: session_dir.to_owned(),
-            pid: state.map_or(0, |state| state.supervisor.pid),
+    let deadline = Instant::now() + LOCK_LIMIT;
+    let mut file = file;
+    loop {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => return Ok(lock),
+            // The last fabric of the session may be about to end.
+            Err((unlocked, _)) if Instant::now() < deadline => {
+                file = unlocked;
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(_) => {
+                let state = State::read(session_dir).ok().flatten();
+                return Err(Error::AlreadyRunning {
+                    dir: session_dir.to_owned(),
+                    pid: state.map_or(0, |state| state.supervisor.pid),
+                });
+            }
         }
-    })
+    }
 }
 
 impl Supervisor {
