@@ -1,4 +1,7 @@
+mod crash;
+mod crossing;
 mod network;
+mod process;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
