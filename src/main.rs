@@ -17,6 +17,8 @@ fn applet(name: &OsStr) -> Option<Applet> {
         "etcdctl" => etcdctl::run_etcdctl,
         "etcdutl" => etcdctl::run_etcdutl,
         "kube-apiserver" => apiserver::run_apiserver,
+        "kube-controller-manager" => apiserver::run_controller_manager,
+        "kube-scheduler" => apiserver::run_scheduler,
         "kubectl" => kubectl::run,
         "kubelet" => kubelet::run_kubelet,
         "systemctl" => sandbox::run_systemctl,

@@ -36,7 +36,11 @@ pub fn binds(pod: &Value, container: &Value) -> Result<Vec<Bind>, String> {
         })?;
         let sub_path = object::text(mount, "subPath");
         binds.push(Bind {
-            host_path: Path::new(path).join(sub_path),
+            // Joining nothing would append a slash, which a file does not take.
+            host_path: match sub_path {
+                "" => path.into(),
+                below => Path::new(path).join(below),
+            },
             mount_path: object::text(mount, "mountPath").into(),
             read_only: object::flag(mount, "readOnly"),
         });
