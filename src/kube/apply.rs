@@ -195,7 +195,10 @@ fn changed(
         if newly_mapped && !below.is_empty() {
             below.insert(".".to_string(), json!({}));
         }
-        let nothing_below = below.is_empty() && !matches!(kind, Kind::Leaf) && !before.is_null();
+        // An empty map was set; a map whose every field is nobody's was not.
+        let hollow = value.as_object().is_some_and(|map| !map.is_empty());
+        let nothing_below =
+            below.is_empty() && !matches!(kind, Kind::Leaf) && (!before.is_null() || hollow);
         if !nothing_below {
             tree.insert(format!("f:{field}"), Value::Object(below));
         }

@@ -174,6 +174,27 @@ pub fn root(resource: &Resource) -> Option<Arc<Struct>> {
     read(&name)
 }
 
+/// The structure of `DeleteOptions`, which is the body of deletions in any group.
+pub fn delete_options() -> Option<Arc<Struct>> {
+    const NAME: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions";
+    if let Some(found) = read(NAME) {
+        return Some(found);
+    }
+    let mut generator = schemars::SchemaGenerator::default();
+    generator.subschema_for::<k8s_openapi::apimachinery::pkg::apis::meta::v1::DeleteOptions>();
+    let definitions = generator.take_definitions(true);
+    let mut store = known().write().unwrap_or_else(|e| e.into_inner());
+    for (name, schema) in &definitions {
+        if !store.contains_key(name) {
+            store.insert(
+                name.clone(),
+                Arc::new(structure(name, schema, &definitions)),
+            );
+        }
+    }
+    store.get(NAME).cloned()
+}
+
 fn read(name: &str) -> Option<Arc<Struct>> {
     let store = known().read().unwrap_or_else(|e| e.into_inner());
     store.get(name).cloned()

@@ -110,7 +110,8 @@ pub fn qualified_name(key: &str) -> Option<String> {
         Some((_, name)) if name.contains('/') => {
             return Some(
                 "a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
-            ).map(str::to_string);
+                    .to_string(),
+            );
         }
         Some(("", _)) => return Some("prefix part must be non-empty".to_string()),
         Some((prefix, name)) => {

@@ -23,6 +23,9 @@ pub fn parse(context: &Context, bytes: &[u8]) -> Result<Value, Failure> {
                 .map_err(|e| Failure::bad_request(format!("yaml: {e}")))?;
             Ok(documents.into_iter().next().unwrap_or(Value::Null))
         }
+        "application/vnd.kubernetes.protobuf" => {
+            kube::protobuf::decode(bytes).map_err(|e| Failure::bad_request(e.to_string()))
+        }
         _ => Err(Failure::unsupported_media(
             415,
             "UnsupportedMediaType",

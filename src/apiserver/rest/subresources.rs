@@ -72,7 +72,13 @@ pub async fn scale(
             .next()
             .unwrap_or(Value::Null)
     } else {
-        serde_json::from_slice(bytes).map_err(|e| Failure::bad_request(e.to_string()))?
+        match context.content_type.as_str() {
+            ""
+            | "application/json"
+            | "application/yaml"
+            | "application/vnd.kubernetes.protobuf" => parse(context, bytes)?,
+            _ => serde_json::from_slice(bytes).map_err(|e| Failure::bad_request(e.to_string()))?,
+        }
     };
     let put = *method == Method::PUT;
     let version = object::resource_version(&patch).to_string();
