@@ -415,3 +415,30 @@ pub fn list() -> Result<Vec<String>> {
 pub fn state_dir() -> &'static Path {
     Path::new("/run/kubedrill/containers")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_end_wakes_the_watcher() {
+        let mut child = Command::new("sleep")
+            .arg("0.05")
+            .spawn()
+            .expect("a process");
+        let pidfd = sys::pidfd_open(child.id() as i32).expect("a descriptor");
+        let watched = watch(pidfd).expect("watched");
+        let limit = std::time::Duration::from_secs(10);
+        let woken = tokio::time::timeout(limit, watched.readable()).await;
+        assert!(woken.expect("in time").is_ok());
+        assert!(child.try_wait().expect("its state").is_some());
+    }
+
+    #[test]
+    fn ids_stay_within_their_directory() {
+        for id in ["", ".", "..", "a/b", ".hidden", "a b"] {
+            assert!(Files::of(id).is_err(), "{id:?}");
+        }
+        assert!(Files::of("0a-b_c.1").is_ok());
+    }
+}
