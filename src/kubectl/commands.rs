@@ -936,6 +936,53 @@ fn top_level(rest: &[String]) -> Outcome<Found> {
     Err(Error::Message(message))
 }
 
+/// The order in which Google's kubectl lists its commands, and suggests them.
+const ORDER: &[&str] = &[
+    "create",
+    "expose",
+    "run",
+    "set",
+    "explain",
+    "get",
+    "edit",
+    "delete",
+    "rollout",
+    "scale",
+    "autoscale",
+    "certificate",
+    "cluster-info",
+    "top",
+    "cordon",
+    "uncordon",
+    "drain",
+    "taint",
+    "describe",
+    "logs",
+    "attach",
+    "exec",
+    "port-forward",
+    "proxy",
+    "cp",
+    "auth",
+    "debug",
+    "events",
+    "diff",
+    "apply",
+    "patch",
+    "replace",
+    "wait",
+    "kustomize",
+    "label",
+    "annotate",
+    "completion",
+    "alpha",
+    "api-resources",
+    "api-versions",
+    "config",
+    "plugin",
+    "version",
+];
+
 /// Commands at most two edits away, or that begin with the word.
 fn suggestions(word: &str) -> Vec<&'static str> {
     let lower = word.to_lowercase();
@@ -945,7 +992,7 @@ fn suggestions(word: &str) -> Vec<&'static str> {
         .chain(refused)
         .filter(|name| distance(&lower, name) <= 2 || name.starts_with(&lower))
         .collect();
-    close.sort_unstable();
+    close.sort_by_key(|name| ORDER.iter().position(|n| n == name));
     close
 }
 
@@ -970,7 +1017,11 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 fn listing(parent: &str, out: &mut String) {
-    for (name, command) in children(parent) {
+    let mut all: Vec<_> = children(parent).collect();
+    if parent.is_empty() {
+        all.sort_by_key(|(name, _)| ORDER.iter().position(|n| n == name));
+    }
+    for (name, command) in all {
         // Writing to a String cannot fail.
         let _ = writeln!(out, "  {name:<20}{}", command.about);
     }
@@ -993,15 +1044,6 @@ fn group(command: &Command) -> String {
         command.path, command.path
     );
     out
-}
-
-/// The help of the command with this path.
-pub fn help_of(path: &str) -> String {
-    COMMANDS
-        .iter()
-        .find(|c| c.path == path)
-        .map(help)
-        .unwrap_or_default()
 }
 
 /// The help of one command.
@@ -1071,7 +1113,7 @@ mod tests {
         );
         assert_eq!(
             path("gett"),
-            "unknown command \"gett\" for \"kubectl\"\n\nDid you mean this?\n\tget\n\tset\n"
+            "unknown command \"gett\" for \"kubectl\"\n\nDid you mean this?\n\tset\n\tget\n"
         );
         assert_eq!(
             path("rollout foo"),

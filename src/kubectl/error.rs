@@ -60,7 +60,12 @@ impl From<kube::jsonpath::JsonPathError> for Error {
 
 impl From<kube::kubeconfig::KubeconfigError> for Error {
     fn from(e: kube::kubeconfig::KubeconfigError) -> Self {
-        Self::Message(e.to_string())
+        match e {
+            kube::kubeconfig::KubeconfigError::NoContext(name) => Self::Verbatim(format!(
+                "Error in configuration: context was not found for specified context: {name}"
+            )),
+            other => Self::Message(other.to_string()),
+        }
     }
 }
 

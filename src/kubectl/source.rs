@@ -88,15 +88,25 @@ async fn expand(cx: &Cx, document: Value, source: &str, items: &mut Vec<Item>) -
         other => vec![other],
     };
     for object in objects {
-        for field in ["Kind", "apiVersion"] {
-            let name = if field == "Kind" { "kind" } else { field };
-            if text(&object, name).is_empty() {
-                return fail(format!(
-                    "unable to decode {}: Object '{field}' is missing in '{}'",
-                    kube::gofmt::quote(source),
-                    kube::gofmt::json_compact(&object)
-                ));
-            }
+        let missing: Vec<&str> = ["apiVersion", "kind"]
+            .into_iter()
+            .filter(|field| text(&object, field).is_empty())
+            .collect();
+        if !missing.is_empty() {
+            let missing: Vec<String> = missing
+                .iter()
+                .map(|field| format!("{field} not set"))
+                .collect();
+            let list = missing.join(", ");
+            return fail(format!(
+                "error validating {}: error validating data: {}; if you choose to ignore these errors, turn validation off with --validate=false",
+                kube::gofmt::quote(source),
+                if missing.len() > 1 {
+                    format!("[{list}]")
+                } else {
+                    list
+                }
+            ));
         }
         let res = mapping::by_kind(cx, &object, source).await?;
         items.push(settle(cx, res, object, source)?);

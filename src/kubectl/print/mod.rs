@@ -102,7 +102,10 @@ impl Format {
             "custom-columns-file" if get => {
                 let path = value.unwrap_or_default();
                 let text = std::fs::read_to_string(path).map_err(|e| {
-                    Error::Message(format!("open {path}: {}", crate::files::io_words(&e)))
+                    Error::Message(format!(
+                        "error reading template {path}, open {path}: {}",
+                        crate::files::io_words(&e)
+                    ))
                 })?;
                 Self::Columns(columns::Columns::parse_file(&text)?)
             }

@@ -28,7 +28,7 @@ pub async fn run(cx: &Cx) -> Outcome {
     if !cx.args().is_empty() {
         return usage(
             "apply",
-            format!("Unexpected args: [{}]\n", cx.args().join(" ")),
+            format!("Unexpected args: [{}]", cx.args().join(" ")),
         );
     }
     if cx.bool("prune") {
@@ -122,9 +122,6 @@ async fn client_side(cx: &Cx, item: &Item, dry_run: DryRun) -> Outcome<(Value, &
             Err(e) if (e.is_conflict() || e.reason() == "Invalid") && cx.bool("force") => {
                 return replace_by_force(cx, item, modified, dry_run).await;
             }
-            Err(e) => {
-                return Err(explain_patch(item, e));
-            }
             done => return done,
         }
     }
@@ -159,14 +156,17 @@ fn describe(item: &Item) -> String {
     )
 }
 
-fn explain_patch(item: &Item, e: Error) -> Error {
+fn explain_patch(item: &Item, patch: &Value, e: Error) -> Error {
     match e {
-        Error::Status(mut status) if status["reason"] != "Invalid" => {
-            let plain = text(&status, "message").to_owned();
-            status["message"] = Value::from(format!(
-                "error when patching {}: {plain}",
-                kube::gofmt::quote(&item.source)
-            ));
+        Error::Status(mut status) => {
+            let source = kube::gofmt::quote(&item.source);
+            let message = format!(
+                "error when applying patch:\n{}\nto:\n{}\nfor: {source}: error when patching {source}: {}",
+                kube::gofmt::json_compact(patch),
+                describe(item),
+                text(&status, "message")
+            );
+            status["message"] = Value::from(message);
             Error::Status(status)
         }
         other => other,
@@ -205,19 +205,15 @@ async fn patch_existing(
             item.res.plural, item.name
         );
     }
+    if dry_run == DryRun::Client {
+        // Google's does not even look whether anything would change.
+        return Ok((current.clone(), "configured"));
+    }
     let original: Value = serde_json::from_str(last).unwrap_or(Value::Null);
     let shape = kube::schema::root(item.res);
     let patch = kube::threeway::patch(&original, modified, current, shape.as_deref());
     if patch == json!({}) {
         return Ok((current.clone(), "unchanged"));
-    }
-    if dry_run == DryRun::Client {
-        let merged = match &shape {
-            Some(shape) => kube::patch::strategic_merge(current, &patch, shape)
-                .map_err(|e| Error::Message(e.to_string()))?,
-            None => kube::patch::merge_patch(current, &patch),
-        };
-        return Ok((merged, "configured"));
     }
     let manager = Some(cx.text("field-manager")).filter(|m| !m.is_empty());
     let path = with_dry_run(Target::new(item.path()), dry_run)
@@ -235,7 +231,14 @@ async fn patch_existing(
     let after = cx
         .client()?
         .patch(&path, media_type, kube::gofmt::json_compact(&patch))
-        .await?;
+        .await
+        .map_err(|e| {
+            if e.is_conflict() {
+                e
+            } else {
+                explain_patch(item, &patch, e)
+            }
+        })?;
     Ok((after, "configured"))
 }
 

@@ -44,13 +44,10 @@ pub async fn run(cx: &Cx) -> Outcome {
         (_, []) => (None, &[][..]),
     };
     if target.is_none() && !from_file {
-        return usage("exec", "pod, type/name or --filename must be specified");
+        return fail("pod, type/name or --filename must be specified");
     }
     if command.is_empty() {
-        return usage(
-            "exec",
-            "you must specify at least one command for the container",
-        );
+        return fail("you must specify at least one command for the container");
     }
     let pod = match target {
         Some(target) => pods::of(cx, target, false).await?.remove(0),

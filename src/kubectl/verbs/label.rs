@@ -98,6 +98,12 @@ fn parse(pairs: &[String], labels: bool) -> Outcome<Change> {
         set: Vec::new(),
         remove: Vec::new(),
     };
+    let noun = if labels { "label" } else { "annotation" };
+    if let Some(stray) = pairs.iter().find(|p| !p.contains('=') && !p.ends_with('-')) {
+        return fail(format!(
+            "all resources must be specified before {noun} changes: {stray}"
+        ));
+    }
     for pair in pairs {
         if let Some((key, value)) = pair.split_once('=') {
             if key.is_empty() {

@@ -42,7 +42,9 @@ pub async fn run(cx: &Cx) -> Outcome {
     let everything = cx.bool("all-pods");
     let (found, prefix) = match target {
         Some(target) => (
-            pods::of(cx, target, everything).await?,
+            pods::of(cx, target, everything)
+                .await
+                .map_err(|e| not_found(cx, e))?,
             cx.bool("prefix") || everything,
         ),
         None => (
@@ -90,6 +92,18 @@ pub async fn run(cx: &Cx) -> Outcome {
         }
     }
     print(cx, sources).await
+}
+
+/// `logs` says it in words of its own.
+fn not_found(cx: &Cx, e: Error) -> Error {
+    if !e.is_not_found() {
+        return e;
+    }
+    let namespace = cx.namespace().unwrap_or_default();
+    Error::Message(format!(
+        "error from server (NotFound): {e} in namespace {}",
+        kube::gofmt::quote(&namespace)
+    ))
 }
 
 fn name_of(container: &Value) -> &str {

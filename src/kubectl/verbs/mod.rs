@@ -9,6 +9,7 @@ mod delete;
 mod describe;
 mod edit;
 mod exec;
+mod explain;
 mod get;
 mod label;
 mod logs;
@@ -48,6 +49,7 @@ pub async fn dispatch(cx: &Cx) -> Outcome {
         "api-resources" => cluster::api_resources(cx).await,
         "api-versions" => cluster::api_versions(cx).await,
         "cluster-info" => cluster::cluster_info(cx).await,
+        "explain" => explain::run(cx).await,
         "events" => cluster::events(cx).await,
         "top node" | "top pod" => cluster::top(cx).await,
         "options" => cluster::options(),

@@ -441,6 +441,7 @@ async fn taint_one(
             .cloned(),
     );
     let happened = match (add.is_empty(), remove.is_empty()) {
+        _ if cx.bool("overwrite") => "modified",
         (true, false) => "untainted",
         (false, false) => "modified",
         _ => "tainted",

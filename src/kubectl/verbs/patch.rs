@@ -5,7 +5,6 @@
 use crate::client::{JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH};
 use crate::cx::Cx;
 use crate::error::{Error, Outcome, fail};
-use crate::flags::usage;
 use crate::print::{DryRun, Results, dry_run, with_dry_run};
 use crate::source::{self, Item, Wanted};
 use kube::request::Target;
@@ -18,27 +17,21 @@ use serde_json::Value;
 pub async fn run(cx: &Cx) -> Outcome {
     let (inline, file) = (cx.text("patch"), cx.text("patch-file"));
     if inline.is_empty() == file.is_empty() {
-        return usage(
-            "patch",
-            if inline.is_empty() {
-                "must specify --patch or --patch-file containing the contents of the patch"
-            } else {
-                "cannot specify --patch and --patch-file together"
-            },
-        );
+        return fail(if inline.is_empty() {
+            "must specify --patch or --patch-file containing the contents of the patch"
+        } else {
+            "cannot specify --patch and --patch-file together"
+        });
     }
     let media_type = match cx.text("type").to_lowercase().as_str() {
         "json" => JSON_PATCH,
         "merge" => MERGE_PATCH,
         "strategic" => STRATEGIC_PATCH,
         _ => {
-            return usage(
-                "patch",
-                format!(
-                    "--type must be one of [json merge strategic], not {}",
-                    kube::gofmt::quote(cx.text("type"))
-                ),
-            );
+            return fail(format!(
+                "--type must be one of [json merge strategic], not {}",
+                kube::gofmt::quote(cx.text("type"))
+            ));
         }
     };
     let text = if file.is_empty() {

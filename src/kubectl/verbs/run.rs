@@ -3,7 +3,7 @@
 //! Reference: `kubectl/pkg/cmd/run`, `kubectl/pkg/cmd/expose`,
 //! `kubectl/pkg/cmd/autoscale` of Kubernetes 1.32.
 
-use super::create::{creation_target, known, save_config};
+use super::create::{creation_target, known, required, save_config};
 use super::until::{self, Verdict};
 use super::{int_or_text, logs};
 use crate::cx::{Cx, say};
@@ -133,6 +133,7 @@ fn pod(cx: &Cx, name: &str, words: &[String], restart: &str) -> Outcome<Value> {
 /// # Errors
 /// The command line's, the server's, the container's exit status.
 pub async fn run(cx: &Cx) -> Outcome {
+    required(cx, &["image"])?;
     let Some((name, words)) = cx.args().split_first().filter(|_| cx.flags.dash != Some(0)) else {
         return usage("run", "NAME is required for run");
     };
@@ -181,7 +182,7 @@ pub async fn run(cx: &Cx) -> Outcome {
     if attach {
         return attached(cx, &source::fetched(pods, created), restart).await;
     }
-    results.print(pods, &created, "created")?;
+    // As Google's: the service is spoken of first.
     if cx.bool("expose") {
         let services = known("v1", "Service")?;
         let port: i64 = cx.text("port").parse().unwrap_or(0);
@@ -194,7 +195,7 @@ pub async fn run(cx: &Cx) -> Outcome {
         let service = make(cx, services, service).await?;
         results.print(services, &service, "created")?;
     }
-    Ok(())
+    results.print(pods, &created, "created")
 }
 
 /// Follows a Pod's output to its end. Input is not carried: the command's words
@@ -437,6 +438,7 @@ fn service_for(cx: &Cx, item: &Item) -> Outcome<Value> {
 /// # Errors
 /// The command line's, the server's.
 pub async fn autoscale(cx: &Cx) -> Outcome {
+    required(cx, &["max"])?;
     let (most, least) = (cx.flags.int("max"), cx.flags.int("min"));
     if most < 1 {
         return fail(format!(
@@ -486,8 +488,34 @@ pub async fn autoscale(cx: &Cx) -> Outcome {
             "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
             "metadata": {"creationTimestamp": null, "name": name}, "spec": spec,
         });
+        if dry_run(cx)? == DryRun::Client {
+            results.print(res, &first_version(cx, &item, &name), "autoscaled")?;
+            continue;
+        }
         let created = make(cx, res, object).await?;
         results.print(res, &created, "autoscaled")?;
     }
     Ok(())
+}
+
+/// The object in the form of `autoscaling/v1`, which Google's kubectl 1.32
+/// prints in a dry run.
+fn first_version(cx: &Cx, item: &Item, name: &str) -> Value {
+    let mut spec = json!({
+        "maxReplicas": cx.flags.int("max"),
+        "scaleTargetRef": {"apiVersion": item.res.api_version(), "kind": item.res.kind, "name": item.name},
+    });
+    for (flag, field, least) in [
+        ("min", "minReplicas", 1),
+        ("cpu-percent", "targetCPUUtilizationPercentage", 0),
+    ] {
+        if cx.flags.int(flag) >= least {
+            spec[field] = Value::from(cx.flags.int(flag));
+        }
+    }
+    json!({
+        "apiVersion": "autoscaling/v1", "kind": "HorizontalPodAutoscaler",
+        "metadata": {"creationTimestamp": null, "name": name}, "spec": spec,
+        "status": {"currentReplicas": 0, "desiredReplicas": 0},
+    })
 }

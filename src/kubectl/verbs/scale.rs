@@ -38,8 +38,12 @@ pub async fn run(cx: &Cx) -> Outcome {
         fetch: true,
     };
     let (items, mut errors) = source::resolve(cx, cx.args(), wanted).await?;
-    if items.is_empty() && errors.is_empty() {
-        return fail("no objects passed to scale");
+    if items.is_empty() {
+        let why = Error::collect(errors).err().map(|e| e.to_string());
+        return fail(format!(
+            "no objects passed to scale {}",
+            why.unwrap_or_else(|| "<nil>".to_owned())
+        ));
     }
     let version = cx.text("resource-version");
     if items.len() > 1 && !version.is_empty() {

@@ -269,7 +269,7 @@ fn list_env(item: &Item, spec: &mut Value) -> Outcome {
     for container in containers(spec) {
         say(format!(
             "# {} {}, container {}",
-            item.res.plural,
+            item.res.kind,
             item.name,
             container["name"].as_str().unwrap_or_default()
         ))?;

@@ -195,13 +195,7 @@ async fn one(
 ) -> Outcome {
     if let Condition::Delete = condition {
         let object = match cx.client()?.get(&item.path()).await {
-            Err(e) if e.is_not_found() && item.object.is_null() => {
-                return if cx.bool("all") || !cx.text("selector").is_empty() {
-                    Ok(())
-                } else {
-                    Err(e)
-                };
-            }
+            Err(e) if e.is_not_found() && item.object.is_null() => return Ok(()),
             Err(e) if e.is_not_found() => {
                 return results.print(item.res, &item.object, "condition met");
             }

@@ -1,6 +1,6 @@
 //! `create rolebinding`, `create clusterrolebinding`.
 
-use super::{begin, finish, one_name};
+use super::{begin, finish, one_name, required};
 use crate::cx::Cx;
 use crate::error::{Outcome, fail};
 use serde_json::{Value, json};
@@ -9,12 +9,12 @@ const GROUP: &str = "rbac.authorization.k8s.io";
 
 pub(super) async fn binding(cx: &Cx) -> Outcome {
     let cluster = cx.command == "create clusterrolebinding";
+    if cluster {
+        required(cx, &["clusterrole"])?;
+    }
     let name = one_name(cx)?;
     let cluster_role = cx.text("clusterrole");
     let role = if cluster { "" } else { cx.text("role") };
-    if cluster && cluster_role.is_empty() {
-        return fail("required flag(s) \"clusterrole\" not set");
-    }
     if cluster_role.is_empty() == role.is_empty() {
         return fail("exactly one of clusterrole or role must be specified");
     }

@@ -54,6 +54,20 @@ pub async fn run(cx: &Cx) -> Outcome {
     }
 }
 
+/// Flags that must be there, which is looked at before anything else.
+pub fn required(cx: &Cx, flags: &[&str]) -> Outcome {
+    let missing: Vec<String> = flags
+        .iter()
+        .filter(|flag| !cx.flags.given(flag))
+        .map(|flag| format!("\"{flag}\""))
+        .collect();
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        fail(format!("required flag(s) {} not set", missing.join(", ")))
+    }
+}
+
 /// The one NAME of a generator.
 fn one_name(cx: &Cx) -> Outcome<&str> {
     let before_dash = &cx.args()[..cx.flags.dash.unwrap_or(cx.args().len())];
@@ -141,7 +155,10 @@ async fn finish(cx: &Cx, mut object: Value, failure: &str) -> Outcome {
 /// Puts the configuration itself into the annotation that `apply` compares with.
 pub fn save_config(object: &mut Value) {
     let mut bare = object.clone();
-    if let Some(annotations) = bare["metadata"]["annotations"].as_object_mut() {
+    let annotations = bare
+        .get_mut("metadata")
+        .and_then(|m| m.get_mut("annotations"));
+    if let Some(annotations) = annotations.and_then(Value::as_object_mut) {
         annotations.remove(super::LAST_APPLIED);
     }
     kube::object::set_annotation(object, super::LAST_APPLIED, &last_applied(&bare));
@@ -162,9 +179,7 @@ async fn files(cx: &Cx) -> Outcome {
         return raw(cx).await;
     }
     if !cx.flags.given("filename") && !cx.flags.given("kustomize") {
-        eprint!("Error: must specify one of -f and -k\n\n");
-        crate::cx::put(&crate::commands::help_of("create"))?;
-        return Err(Error::Exit(1));
+        return fail("must specify one of -f and -k");
     }
     if !cx.args().is_empty() {
         return usage(

@@ -2,7 +2,7 @@
 
 use super::{begin, finish, one_name};
 use crate::cx::Cx;
-use crate::error::{Outcome, fail};
+use crate::error::{Error, Outcome, fail};
 use crate::mapping;
 use serde_json::{Map, Value, json};
 
@@ -138,6 +138,7 @@ async fn resource_rules(cx: &Cx, resources: &[&str], verbs: &[String]) -> Outcom
         } else {
             match mapping::by_name(cx, word).await {
                 Ok(res) => (res.group.to_owned(), res.plural.to_owned()),
+                Err(Error::Message(text)) => return Err(Error::Verbatim(text)),
                 Err(e) => return Err(e),
             }
         };

@@ -1,6 +1,6 @@
 //! `create deployment`, `create job`, `create cronjob`.
 
-use super::{after_dash, begin, finish, one_name};
+use super::{after_dash, begin, finish, one_name, required};
 use crate::cx::Cx;
 use crate::error::{Outcome, fail};
 use serde_json::{Value, json};
@@ -26,11 +26,9 @@ fn container_name(image: &str) -> String {
 }
 
 pub(super) async fn deployment(cx: &Cx) -> Outcome {
+    required(cx, &["image"])?;
     let name = one_name(cx)?;
     let images = cx.flags.list("image");
-    if images.is_empty() {
-        return fail("required flag(s) \"image\" not set");
-    }
     let command = after_dash(cx);
     if images.len() > 1 && !command.is_empty() {
         return fail("cannot specify multiple --image options and command");
@@ -127,15 +125,8 @@ async fn from_cronjob(cx: &Cx, from: &str, object: &mut Value) -> Outcome {
 }
 
 pub(super) async fn cronjob(cx: &Cx) -> Outcome {
+    required(cx, &["image", "schedule"])?;
     let name = one_name(cx)?;
-    let missing: Vec<&str> = ["image", "schedule"]
-        .into_iter()
-        .filter(|flag| cx.text(flag).is_empty())
-        .collect();
-    if !missing.is_empty() {
-        let quoted: Vec<String> = missing.iter().map(|m| format!("\"{m}\"")).collect();
-        return fail(format!("required flag(s) {} not set", quoted.join(", ")));
-    }
     let restart = match cx.text("restart") {
         "" => "OnFailure",
         other => other,

@@ -67,7 +67,7 @@ async fn one(cx: &Cx, item: &Item, revision: i64, format: &Format) -> Outcome<St
         ));
     }
     if sets.is_empty() {
-        return Ok(format!("{name} No rollout history found.\n"));
+        return Ok(format!("{name} \nNo rollout history found.\n"));
     }
     let mut table = String::from("REVISION\tCHANGE-CAUSE\n");
     for (revision, set) in &sets {
