@@ -1,5 +1,6 @@
 //! The one program. By the name it is called by, or by its first word, it is an
 //! applet of a node (`etcd`, `kubectl`, …); else it is `kubedrill` with a verb.
+#![forbid(unsafe_code)]
 
 use std::{
     ffi::{OsStr, OsString},
