@@ -1,0 +1,349 @@
+//! JSON over HTTP for gRPC, under `/v3/`, as grpc-gateway does it for etcd.
+
+mod json;
+mod schema;
+
+use std::io;
+
+use axum::{Router, body::Body, extract::Request, response::Response};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use futures_util::stream;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body_util::{BodyExt, Limited};
+use serde_json::{Value, json};
+use tonic::Code;
+
+use super::{answer, client::call};
+use json::Json;
+use schema::{Method, Schema};
+
+/// The most that a request may hold, in bytes; gRPC's own limit comes after it.
+const REQUEST_LIMIT: usize = 64 * 1024 * 1024;
+
+/// HTTP paths and the gRPC methods behind them (`api/etcdserverpb/rpc.proto`).
+const ROUTES: &[(&str, &str)] = &[
+    ("/v3/kv/range", "KV/Range"),
+    ("/v3/kv/put", "KV/Put"),
+    ("/v3/kv/deleterange", "KV/DeleteRange"),
+    ("/v3/kv/txn", "KV/Txn"),
+    ("/v3/kv/compaction", "KV/Compact"),
+    ("/v3/watch", "Watch/Watch"),
+    ("/v3/lease/grant", "Lease/LeaseGrant"),
+    ("/v3/lease/revoke", "Lease/LeaseRevoke"),
+    ("/v3/kv/lease/revoke", "Lease/LeaseRevoke"),
+    ("/v3/lease/keepalive", "Lease/LeaseKeepAlive"),
+    ("/v3/lease/timetolive", "Lease/LeaseTimeToLive"),
+    ("/v3/kv/lease/timetolive", "Lease/LeaseTimeToLive"),
+    ("/v3/lease/leases", "Lease/LeaseLeases"),
+    ("/v3/kv/lease/leases", "Lease/LeaseLeases"),
+    ("/v3/cluster/member/add", "Cluster/MemberAdd"),
+    ("/v3/cluster/member/remove", "Cluster/MemberRemove"),
+    ("/v3/cluster/member/update", "Cluster/MemberUpdate"),
+    ("/v3/cluster/member/list", "Cluster/MemberList"),
+    ("/v3/cluster/member/promote", "Cluster/MemberPromote"),
+    ("/v3/maintenance/alarm", "Maintenance/Alarm"),
+    ("/v3/maintenance/status", "Maintenance/Status"),
+    ("/v3/maintenance/defragment", "Maintenance/Defragment"),
+    ("/v3/maintenance/hash", "Maintenance/Hash"),
+    ("/v3/maintenance/hashkv", "Maintenance/HashKV"),
+    ("/v3/maintenance/snapshot", "Maintenance/Snapshot"),
+    (
+        "/v3/maintenance/transfer-leadership",
+        "Maintenance/MoveLeader",
+    ),
+    ("/v3/maintenance/downgrade", "Maintenance/Downgrade"),
+    ("/v3/auth/enable", "Auth/AuthEnable"),
+    ("/v3/auth/disable", "Auth/AuthDisable"),
+    ("/v3/auth/status", "Auth/AuthStatus"),
+    ("/v3/auth/authenticate", "Auth/Authenticate"),
+    ("/v3/auth/user/add", "Auth/UserAdd"),
+    ("/v3/auth/user/get", "Auth/UserGet"),
+    ("/v3/auth/user/list", "Auth/UserList"),
+    ("/v3/auth/user/delete", "Auth/UserDelete"),
+    ("/v3/auth/user/changepw", "Auth/UserChangePassword"),
+    ("/v3/auth/user/grant", "Auth/UserGrantRole"),
+    ("/v3/auth/user/revoke", "Auth/UserRevokeRole"),
+    ("/v3/auth/role/add", "Auth/RoleAdd"),
+    ("/v3/auth/role/get", "Auth/RoleGet"),
+    ("/v3/auth/role/list", "Auth/RoleList"),
+    ("/v3/auth/role/delete", "Auth/RoleDelete"),
+    ("/v3/auth/role/grant", "Auth/RoleGrantPermission"),
+    ("/v3/auth/role/revoke", "Auth/RoleRevokePermission"),
+];
+
+/// Turns posts under `/v3/` into gRPC calls on the services of this process.
+#[derive(Clone)]
+pub struct Gateway {
+    /// The services.
+    pub grpc: Router,
+}
+
+/// A gRPC status that is not OK.
+struct Failed {
+    code: Code,
+    message: String,
+}
+
+impl Failed {
+    fn invalid(message: impl Into<String>) -> Self {
+        Self {
+            code: Code::InvalidArgument,
+            message: message.into(),
+        }
+    }
+
+    /// The status in the headers or trailers of a gRPC answer, if it is not OK.
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        let status = tonic::Status::from_header_map(headers)?;
+        (status.code() != Code::Ok).then(|| Self {
+            code: status.code(),
+            message: status.message().to_owned(),
+        })
+    }
+
+    fn response(&self) -> Response {
+        let body = format!(
+            "{{\"code\":{}, \"message\":{}}}",
+            self.code as i32,
+            Value::from(self.message.as_str())
+        );
+        let mut response = answer::ok("application/json", body);
+        *response.status_mut() = http_status(self.code);
+        response
+    }
+}
+
+fn http_status(code: Code) -> StatusCode {
+    match code {
+        Code::Ok => StatusCode::OK,
+        Code::Cancelled => StatusCode::REQUEST_TIMEOUT,
+        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => {
+            StatusCode::BAD_REQUEST
+        }
+        Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::AlreadyExists | Code::Aborted => StatusCode::CONFLICT,
+        Code::PermissionDenied => StatusCode::FORBIDDEN,
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
+        Code::Unimplemented => StatusCode::NOT_IMPLEMENTED,
+        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Unknown | Code::Internal | Code::DataLoss => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+impl Gateway {
+    /// Answers one request whose path begins with `/v3/` or, as of old, `/v3beta/`.
+    pub async fn handle(&self, request: Request) -> Response {
+        let path = request.uri().path().replacen("/v3beta/", "/v3/", 1);
+        let Some((_, name)) = ROUTES.iter().find(|(known, _)| *known == path) else {
+            return Failed {
+                code: Code::NotFound,
+                message: "Not Found".into(),
+            }
+            .response();
+        };
+        if request.method() != http::Method::POST {
+            return Failed {
+                code: Code::Unimplemented,
+                message: "Method Not Allowed".into(),
+            }
+            .response();
+        }
+        let grpc_path = format!("/etcdserverpb.{name}");
+        let Some(method) = Schema::get().method(&grpc_path) else {
+            return Failed {
+                code: Code::Unimplemented,
+                message: format!("unknown method {grpc_path}"),
+            }
+            .response();
+        };
+        match self.transcode(method, &grpc_path, request).await {
+            Ok(response) => response,
+            Err(failed) => failed.response(),
+        }
+    }
+
+    async fn transcode(
+        &self,
+        method: &'static Method,
+        path: &str,
+        request: Request,
+    ) -> Result<Response, Failed> {
+        let body = Limited::new(request.into_body(), REQUEST_LIMIT)
+            .collect()
+            .await;
+        let body = body
+            .map_err(|error| Failed::invalid(error.to_string()))?
+            .to_bytes();
+        let mut framed = BytesMut::new();
+        for message in messages(&body, method.streams_in)? {
+            let bytes =
+                json::to_bytes(Schema::get(), &method.input, &message).map_err(Failed::invalid)?;
+            framed.put_u8(0);
+            framed.put_u32(
+                u32::try_from(bytes.len())
+                    .map_err(|_| Failed::invalid("the message is too long"))?,
+            );
+            framed.extend_from_slice(&bytes);
+        }
+        let call_request = http::Request::builder()
+            .method(http::Method::POST)
+            .version(http::Version::HTTP_2)
+            .uri(path)
+            .header(header::CONTENT_TYPE, "application/grpc")
+            .header(header::TE, "trailers")
+            .body(Body::from(framed.freeze()))
+            .map_err(|error| Failed::invalid(error.to_string()))?;
+        let (parts, body) = call(&self.grpc, call_request).await.into_parts();
+        if let Some(failed) = Failed::of(&parts.headers) {
+            return Err(failed);
+        }
+        let mut answers = Answers {
+            body,
+            buffer: BytesMut::new(),
+            output: &method.output,
+        };
+        let mut response = if method.streams_out {
+            answer::ok("application/json", Body::from_stream(answers.lines()))
+        } else {
+            let message = answers
+                .next()
+                .await?
+                .unwrap_or_else(|| Json::Object(Vec::new()));
+            // Go's protobuf writes a blank after each comma of a single answer.
+            answer::ok("application/json", message.text(", "))
+        };
+        response.headers_mut().insert(
+            "Grpc-Metadata-Content-Type",
+            HeaderValue::from_static("application/grpc"),
+        );
+        Ok(response)
+    }
+}
+
+/// The JSON messages of a body: one, or as many as there are.
+fn messages(body: &Bytes, many: bool) -> Result<Vec<Value>, Failed> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Ok(if many { Vec::new() } else { vec![json!({})] });
+    }
+    let mut found = Vec::new();
+    for value in serde_json::Deserializer::from_slice(body).into_iter::<Value>() {
+        found.push(value.map_err(|error| {
+            Failed::invalid(if error.is_eof() {
+                "unexpected EOF".to_owned()
+            } else {
+                format!("proto: syntax error: {error}")
+            })
+        })?);
+        if !many {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// The messages of a gRPC answer.
+struct Answers {
+    body: Body,
+    buffer: BytesMut,
+    output: &'static str,
+}
+
+impl Answers {
+    /// The next message; `None` at the end of a stream that ended well.
+    async fn next(&mut self) -> Result<Option<Json>, Failed> {
+        let internal = |message: String| Failed {
+            code: Code::Internal,
+            message,
+        };
+        loop {
+            if let Some(message) = self.take_message() {
+                return json::from_bytes(Schema::get(), self.output, message)
+                    .map(Some)
+                    .map_err(internal);
+            }
+            match self.body.frame().await {
+                None => return Ok(None),
+                Some(Err(error)) => return Err(internal(error.to_string())),
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => self.buffer.extend_from_slice(&data),
+                    Err(frame) => {
+                        if let Some(failed) = frame.trailers_ref().and_then(Failed::of) {
+                            return Err(failed);
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    /// A message whose bytes are all there: a flag, the length, the bytes.
+    fn take_message(&mut self) -> Option<Bytes> {
+        let length = self
+            .buffer
+            .get(1..5)
+            .map(|mut length| length.get_u32() as usize)?;
+        if self.buffer.len() < 5 + length {
+            return None;
+        }
+        self.buffer.advance(5);
+        Some(self.buffer.split_to(length).freeze())
+    }
+
+    /// One line a message: `{"result":…}`, and `{"error":…}` if it ends badly.
+    fn lines(self) -> impl futures_util::Stream<Item = Result<Bytes, io::Error>> + Send + 'static {
+        stream::unfold(Some(self), |answers| async {
+            let mut answers = answers?;
+            let (line, rest) = match answers.next().await {
+                Ok(None) => return None,
+                Ok(Some(message)) => (
+                    format!("{{\"result\":{}}}", message.text(",")),
+                    Some(answers),
+                ),
+                Err(failed) => {
+                    let status = http_status(failed.code);
+                    let error = json!({
+                        "grpc_code": failed.code as i32,
+                        "http_code": status.as_u16(),
+                        "message": failed.message,
+                        "http_status": status.canonical_reason().unwrap_or_default(),
+                    });
+                    (json!({ "error": error }).to_string(), None)
+                }
+            };
+            Some((Ok(Bytes::from(format!("{line}\n"))), rest))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_leads_to_a_method() {
+        for (path, name) in ROUTES {
+            assert!(
+                Schema::get()
+                    .method(&format!("/etcdserverpb.{name}"))
+                    .is_some(),
+                "{path}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_body_holds_one_message_or_many() {
+        let read = |text: &'static str, many| {
+            messages(&Bytes::from(text), many).map_err(|failed| failed.message)
+        };
+        assert_eq!(read("", false), Ok(vec![json!({})]));
+        assert_eq!(
+            read("{} {\"a\":1}", true),
+            Ok(vec![json!({}), json!({ "a": 1 })])
+        );
+        assert_eq!(read("{\"key\": ", false), Err("unexpected EOF".into()));
+        assert!(read("nope", false).is_err());
+    }
+}
