@@ -17,6 +17,7 @@ mod node;
 mod remove;
 mod spec;
 mod ssh;
+mod su;
 mod sudo;
 mod sys;
 
@@ -58,6 +59,11 @@ pub fn run_journalctl(args: Vec<OsString>) -> ExitCode {
 /// The applet `sudo` of a node.
 pub fn run_sudo(args: Vec<OsString>) -> ExitCode {
     sudo::run(&args)
+}
+
+/// The applet `su` of a node.
+pub fn run_su(args: Vec<OsString>) -> ExitCode {
+    su::run(&args)
 }
 
 /// The applet `ssh` of a node: `ssh NODE [command…]` without a password.
