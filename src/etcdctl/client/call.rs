@@ -22,6 +22,9 @@ const MAX_ATTEMPTS: u32 = 100;
 /// Pause between rounds over a quorum of the endpoints.
 const BACKOFF: Duration = Duration::from_millis(25);
 
+/// Bytes that a request may have (`defaultMaxCallSendMsgSize`).
+const MAX_REQUEST_BYTES: usize = 2 * 1024 * 1024;
+
 /// Which failures are tried again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
@@ -118,6 +121,16 @@ where
     R: prost::Message + Default + 'static,
 {
     let mut client = ready(balancer, deadline).await?;
+    let length = request.encoded_len();
+    if length > MAX_REQUEST_BYTES {
+        return Err(RpcError {
+            code: Code::ResourceExhausted,
+            message: format!(
+                "trying to send message larger than max ({length} vs. {MAX_REQUEST_BYTES})"
+            ),
+            expired: false,
+        });
+    }
     let mut request = Request::new(request);
     add_version(&mut request);
     if let Some(deadline) = deadline {

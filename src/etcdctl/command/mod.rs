@@ -145,11 +145,14 @@ pub fn printer(invocation: &Invocation) -> Result<Printer, Exit> {
 
 /// Runs an online command. One thread is enough: there is one thing to do.
 pub fn block_on<T>(future: impl Future<Output = Result<T, Exit>>) -> Result<T, Exit> {
-    tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Exit::error(format!("cannot start the client: {error}")))?
-        .block_on(future)
+        .map_err(|error| Exit::error(format!("cannot start the client: {error}")))?;
+    let outcome = runtime.block_on(future);
+    // A look-up of a name that hangs must not hold up the end.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// A failed call as the end of a command.

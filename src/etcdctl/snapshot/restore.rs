@@ -179,20 +179,32 @@ impl Workplace {
         })
     }
 
+    /// Puts the directories in their places: all of them, or none.
     fn finish(&mut self) -> Result<(), SnapshotError> {
-        for (from, to) in &self.renames {
-            fs::rename(from, to).map_err(|error| SnapshotError::file("rename", from, error))?;
-            let parent = to
-                .parent()
-                .filter(|p| !p.as_os_str().is_empty())
-                .unwrap_or(Path::new("."));
-            File::open(parent)
-                .and_then(|dir| dir.sync_all())
-                .map_err(|error| SnapshotError::file("sync", parent, error))?;
+        sync_dir(&self.member.join("snap"))?;
+        sync_dir(&self.member)?;
+        for (count, (from, to)) in self.renames.iter().enumerate() {
+            if let Err(error) = fs::rename(from, to) {
+                for (from, to) in &self.renames[..count] {
+                    // Back under its old name it is removed with the rest.
+                    let _ = fs::rename(to, from);
+                }
+                return Err(SnapshotError::file("rename", from, error));
+            }
         }
         self.done = true;
+        for (_, to) in &self.renames {
+            let parent = to.parent().filter(|p| !p.as_os_str().is_empty());
+            sync_dir(parent.unwrap_or(Path::new(".")))?;
+        }
         Ok(())
     }
+}
+
+fn sync_dir(dir: &Path) -> Result<(), SnapshotError> {
+    File::open(dir)
+        .and_then(|file| file.sync_all())
+        .map_err(|error| SnapshotError::file("sync", dir, error))
 }
 
 impl Drop for Workplace {

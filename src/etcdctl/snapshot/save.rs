@@ -14,6 +14,9 @@ use crate::client::{self, Client, Config};
 use crate::go::{os, size};
 use crate::log::{Field, Json, Level};
 
+/// `file exists`, the same on every Linux.
+const EEXIST: i32 = 17;
+
 const PATH: &str = "/etcdserverpb.Maintenance/Snapshot";
 
 /// Fetches a snapshot from the one endpoint of `config`. The file appears only
@@ -56,7 +59,12 @@ pub async fn save(
             Field::text("took", &size::ago(started.elapsed())),
         ],
     );
-    fs::rename(&part.path, file).map_err(|source| SnapshotError::Rename {
+    // Go refuses to rename over a directory before the system does.
+    let renamed = match file.is_dir() {
+        true => Err(std::io::Error::from_raw_os_error(EEXIST)),
+        false => fs::rename(&part.path, file),
+    };
+    renamed.map_err(|source| SnapshotError::Rename {
         from: part.path.clone(),
         to: file.to_owned(),
         source,
