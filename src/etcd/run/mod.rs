@@ -2,6 +2,8 @@
 
 mod daemon;
 mod serving;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::BTreeMap, ffi::OsString, fs, process::ExitCode};
 

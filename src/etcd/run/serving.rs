@@ -653,3 +653,39 @@ fn log_start(options: &Options, initialized: bool) {
         "downgrade-check-interval" => "5s",
     );
 }
+
+/// Runs the same steps in a test, where signals belong to the test runner.
+#[cfg(test)]
+pub(super) struct Harness {
+    options: Options,
+    running: Running,
+}
+
+#[cfg(test)]
+impl Harness {
+    pub(super) async fn start(options: &Options) -> Self {
+        match Self::try_start(options).await {
+            Ok(running) => Self {
+                options: options.clone(),
+                running,
+            },
+            Err(failure) => panic!("{}: {}", failure.message, failure.error),
+        }
+    }
+
+    /// The error of a start that must fail.
+    pub(super) async fn refused(options: &Options) -> String {
+        match Self::try_start(options).await {
+            Ok(_) => panic!("it started"),
+            Err(failure) => failure.error,
+        }
+    }
+
+    async fn try_start(options: &Options) -> Result<Running, Failure> {
+        start(options, open(options).await?).await
+    }
+
+    pub(super) async fn stop(self) {
+        finish(&self.options, self.running, End::Signal("terminated", 143)).await;
+    }
+}
