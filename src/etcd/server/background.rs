@@ -147,6 +147,8 @@ impl Server {
     /// As the leader, keeps the cluster version at the lowest of its members.
     pub(crate) async fn monitor_versions(self) {
         let mut first_commits = self.0.progress.first_commits.subscribe();
+        // A sole member may lead before this task runs.
+        first_commits.mark_changed();
         loop {
             tokio::select! {
                 _ = first_commits.changed() => {}

@@ -250,7 +250,8 @@ impl Client {
 
     /// Waits until the member answers a linearizable read.
     pub(crate) async fn ready(&self) {
-        let until = Instant::now() + Duration::from_secs(20);
+        // The reference takes 7 s to join a cluster of one, and again to publish itself.
+        let until = Instant::now() + Duration::from_secs(40);
         loop {
             let error = match self.get("ready?").await {
                 Ok(_) => return,
