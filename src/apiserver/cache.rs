@@ -137,13 +137,11 @@ impl Cache {
         let mut pause = Duration::from_millis(20);
         loop {
             let ready = self.state.lock().ready;
-            if !ready {
-                if let Err(error) = self.fill().await {
-                    eprintln!("W watch cache of {}: {error}", self.prefix);
-                    tokio::time::sleep(pause).await;
-                    pause = (pause * 2).min(Duration::from_secs(1));
-                    continue;
-                }
+            if !ready && let Err(error) = self.fill().await {
+                eprintln!("W watch cache of {}: {error}", self.prefix);
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(1));
+                continue;
             }
             match self.follow().await {
                 // The stream ended or broke: go on from where we are.

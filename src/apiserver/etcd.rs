@@ -34,8 +34,8 @@ pub enum EtcdError {
 pub enum Written {
     /// Done, at this revision.
     Done(i64),
-    /// The condition did not hold; the current value, if there is one.
-    Lost(Option<KeyValue>),
+    /// The condition did not hold.
+    Lost,
 }
 
 /// One page of keys.
@@ -305,12 +305,7 @@ impl Etcd {
             success: vec![pb::RequestOp {
                 request: Some(then),
             }],
-            failure: vec![pb::RequestOp {
-                request: Some(pb::request_op::Request::RequestRange(pb::RangeRequest {
-                    key: bytes(key),
-                    ..Default::default()
-                })),
-            }],
+            failure: Vec::new(),
         };
         let response = self
             .call(self.timeout, |channel| {
@@ -321,16 +316,7 @@ impl Etcd {
         if response.succeeded {
             return Ok(Written::Done(response.header.map_or(0, |h| h.revision)));
         }
-        let current = response
-            .responses
-            .into_iter()
-            .find_map(|op| match op.response {
-                Some(pb::response_op::Response::ResponseRange(range)) => {
-                    range.kvs.into_iter().next()
-                }
-                _ => None,
-            });
-        Ok(Written::Lost(current))
+        Ok(Written::Lost)
     }
 
     /// Writes `value` if the key's modification revision is `expected` (0: absent).

@@ -17,9 +17,7 @@ use crate::authn::User;
 /// A public key that tokens are checked with.
 #[derive(Debug, Clone)]
 struct PublicKey {
-    /// The whole SubjectPublicKeyInfo.
-    spki: Vec<u8>,
-    /// Its key bits.
+    /// The key bits of its SubjectPublicKeyInfo.
     bits: Vec<u8>,
 }
 
@@ -49,7 +47,6 @@ impl std::fmt::Debug for Tokens {
 fn public_key(spki: &[u8]) -> Option<PublicKey> {
     let (_, parsed) = SubjectPublicKeyInfo::from_der(spki).ok()?;
     Some(PublicKey {
-        spki: spki.to_vec(),
         bits: parsed.subject_public_key.data.to_vec(),
     })
 }
@@ -118,11 +115,6 @@ impl Tokens {
     /// The issuer of new tokens.
     pub fn issuer(&self) -> &str {
         self.issuers.first().map_or("", String::as_str)
-    }
-
-    /// The public keys as a JSON web key set.
-    pub fn key_ids(&self) -> Vec<String> {
-        self.keys.iter().map(|key| key_id(&key.spki)).collect()
     }
 
     /// Signs claims; none if there is no signing key.

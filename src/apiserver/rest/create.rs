@@ -253,7 +253,7 @@ pub async fn create_value(
             );
             Ok(object)
         }
-        Written::Lost(_) => Err(Failure::already_exists(resource, &name)),
+        Written::Lost => Err(Failure::already_exists(resource, &name)),
     }
 }
 

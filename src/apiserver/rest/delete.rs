@@ -112,7 +112,7 @@ pub async fn delete_one(
                     }
                     return Ok((last, true));
                 }
-                Written::Lost(_) => continue,
+                Written::Lost => continue,
             }
         }
         let seconds = grace.unwrap_or(0);

@@ -74,15 +74,12 @@ pub async fn list(context: &Context, resource: &Resource) -> Answer {
         let from = read_token(token)?;
         return page(context, resource, &selection, &prefix, limit, from).await;
     }
-    let exact = context.query.get("resourceVersionMatch") == Some("Exact");
-    if limit > 0 && version != "0" && !exact {
-        let from = Continue {
-            revision: 0,
-            start: String::new(),
-        };
-        return page(context, resource, &selection, &prefix, limit, from).await;
-    }
-    if exact {
+    // What the watch cache can't answer comes from etcd: an exact revision. A limit
+    // alone does not matter to the cache, which answers with everything (1.32,
+    // `storage/cacher`, shouldDelegateList).
+    let matching = context.query.get("resourceVersionMatch").unwrap_or("");
+    let legacy = limit > 0 && matching.is_empty() && !matches!(version, "" | "0");
+    if matching == "Exact" || legacy {
         let revision = number(context, "resourceVersion")?;
         let from = Continue {
             revision,

@@ -48,7 +48,8 @@ pub fn openapi(headers: &HeaderMap, path: &str) -> Answer {
 }
 
 /// The v2 document in gnostic's protobuf form (`OpenAPIv2.proto`), which older
-/// clients ask for. Only what they read is written: definitions.
+/// clients ask for. Only what they read is written: definitions, and of the paths the
+/// kind and the query parameters of PATCH.
 fn encode(document: &Value) -> Vec<u8> {
     let mut out = Vec::new();
     string(&mut out, 1, "2.0");
@@ -56,10 +57,57 @@ fn encode(document: &Value) -> Vec<u8> {
     string(&mut info, 1, "Kubernetes");
     string(&mut info, 2, kube::openapi::VERSION);
     message(&mut out, 2, &info);
+    let mut paths = Vec::new();
+    for (path, item) in document["paths"].as_object().into_iter().flatten() {
+        let mut operation = Vec::new();
+        for parameter in kube::object::list(item, "patch.parameters") {
+            if kube::object::text(parameter, "in") == "query" {
+                message(
+                    &mut operation,
+                    8,
+                    &query_parameter(kube::object::text(parameter, "name")),
+                );
+            }
+        }
+        message(&mut operation, 13, &extension(KIND, &item["patch"][KIND]));
+        let mut value = Vec::new();
+        message(&mut value, 8, &operation);
+        let mut named = Vec::new();
+        string(&mut named, 1, path);
+        message(&mut named, 2, &value);
+        message(&mut paths, 2, &named);
+    }
+    message(&mut out, 8, &paths);
     let empty = Map::new();
     let definitions = document["definitions"].as_object().unwrap_or(&empty);
     message(&mut out, 9, &named_schemas(definitions));
     out
+}
+
+const KIND: &str = "x-kubernetes-group-version-kind";
+
+/// A query parameter in its four layers (`ParametersItem`, `Parameter`,
+/// `NonBodyParameter`, `QueryParameterSubSchema`).
+fn query_parameter(name: &str) -> Vec<u8> {
+    let mut inner = Vec::new();
+    string(&mut inner, 2, "query");
+    string(&mut inner, 4, name);
+    for field in [3, 2, 1] {
+        let mut outer = Vec::new();
+        message(&mut outer, field, &inner);
+        inner = outer;
+    }
+    inner
+}
+
+/// A `NamedAny`. JSON is YAML, and gnostic reads extensions from their YAML text.
+fn extension(name: &str, value: &Value) -> Vec<u8> {
+    let mut any = Vec::new();
+    string(&mut any, 2, &value.to_string());
+    let mut named = Vec::new();
+    string(&mut named, 1, name);
+    message(&mut named, 2, &any);
+    named
 }
 
 /// `Definitions` and `Properties` have one shape: repeated `NamedSchema` as field 1.
@@ -107,15 +155,9 @@ fn schema(value: &Value) -> Vec<u8> {
     if let Some(properties) = value.get("properties").and_then(Value::as_object) {
         message(&mut out, 25, &named_schemas(properties));
     }
-    for (name, extension) in value.as_object().into_iter().flatten() {
+    for (name, content) in value.as_object().into_iter().flatten() {
         if name.starts_with("x-kubernetes-") {
-            let mut any = Vec::new();
-            // JSON is YAML, and gnostic reads extensions from their YAML text.
-            string(&mut any, 2, &extension.to_string());
-            let mut named = Vec::new();
-            string(&mut named, 1, name);
-            message(&mut named, 2, &any);
-            message(&mut out, 31, &named);
+            message(&mut out, 31, &extension(name, content));
         }
     }
     out

@@ -95,8 +95,8 @@ pub async fn change(
         if finished(&new) {
             match context.app.etcd.delete(&key, revision).await? {
                 Written::Done(_) => return Ok(new),
-                Written::Lost(_) if retry => continue,
-                Written::Lost(_) => return Err(Failure::modified(resource, name)),
+                Written::Lost if retry => continue,
+                Written::Lost => return Err(Failure::modified(resource, name)),
             }
         }
         let lease = if resource.plural == "events" {
@@ -123,8 +123,8 @@ pub async fn change(
                 );
                 return Ok(new);
             }
-            Written::Lost(_) if retry => {}
-            Written::Lost(_) => return Err(Failure::modified(resource, name)),
+            Written::Lost if retry => {}
+            Written::Lost => return Err(Failure::modified(resource, name)),
         }
     }
     Err(Failure::modified(resource, name))
@@ -169,7 +169,7 @@ async fn prepare<'a>(
     old: &Value,
     new: &mut Value,
 ) -> Result<Option<tokio::sync::MutexGuard<'a, ()>>, Failure> {
-    let status = context.info.subresource == "status";
+    let status = matches!(context.info.subresource.as_str(), "status" | "approval");
     for field in [
         "uid",
         "creationTimestamp",
