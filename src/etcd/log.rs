@@ -9,6 +9,8 @@
 //! must reach the operator from every task without a handle being passed along.
 //! Until [`install`] is called, lines from `warn` upward go to standard error.
 
+mod raft;
+
 use std::{
     fmt,
     fs::{File, OpenOptions},
@@ -23,6 +25,8 @@ use std::{
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde_json::Value;
+
+pub use raft::{leader_changed, raft_logger};
 
 /// How grave a line is; the order is zap's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -239,41 +243,6 @@ fn now() -> String {
     zoned
         .strftime(&format!("%Y-%m-%dT%H:%M:%S%.6f{offset}"))
         .to_string()
-}
-
-/// A [`slog::Logger`] for the raft crate: its lines come out as etcd's raft
-/// writes them (`logger` is `raft`, the member's ID in hexadecimal first).
-pub fn raft_logger(id: u64) -> slog::Logger {
-    slog::Logger::root(RaftDrain { id }, slog::o!())
-}
-
-struct RaftDrain {
-    id: u64,
-}
-
-impl slog::Drain for RaftDrain {
-    type Ok = ();
-    type Err = slog::Never;
-
-    fn log(&self, record: &slog::Record<'_>, _: &slog::OwnedKVList) -> Result<(), slog::Never> {
-        let level = match record.level() {
-            slog::Level::Critical | slog::Level::Error => Level::Error,
-            slog::Level::Warning => Level::Warn,
-            slog::Level::Info => Level::Info,
-            slog::Level::Debug | slog::Level::Trace => Level::Debug,
-        };
-        if enabled(level) {
-            let message = format!("{:x} {}", self.id, record.msg());
-            write(
-                level,
-                Some("raft"),
-                "etcdserver/zap_raft.go:77",
-                &message,
-                &[],
-            );
-        }
-        Ok(())
-    }
 }
 
 /// Writes a line at a level: `caller`, message, then `"key" => value` pairs.

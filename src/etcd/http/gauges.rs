@@ -8,27 +8,27 @@ use crate::{
     version::VERSION,
 };
 
-/// Counts changes of the leader until the member stops.
-pub async fn count_leaders(server: Server) {
+/// Counts changes of the leader, and tells them, until the member stops.
+pub async fn follow_leader(server: Server) {
     let changes = counter(
         "etcd_server_leader_changes_seen_total",
         "The number of leader changes seen.",
         &[],
     );
     let (mut leader, stopping) = (server.watch_leader(), server.stopping());
-    let mut last = *leader.borrow_and_update();
-    if last != 0 {
-        changes.inc();
-    }
+    let mut known = 0;
     loop {
+        let now = *leader.borrow_and_update();
+        if now != known {
+            crate::log::leader_changed(server.id(), known, now);
+            if now != 0 {
+                changes.inc();
+            }
+            known = now;
+        }
         tokio::select! {
             () = stopping.cancelled() => return,
             changed = leader.changed() => if changed.is_err() { return },
-        }
-        let now = *leader.borrow_and_update();
-        if now != 0 && now != last {
-            changes.inc();
-            last = now;
         }
     }
 }
@@ -86,6 +86,28 @@ pub fn refresh(server: &Server) {
         "etcd_debugging_mvcc_compact_revision",
         "The revision of the last compaction in store.",
         revision(store.compact_revision()),
+    );
+    let counts = store.counts();
+    let size = |n: usize| u64::try_from(n).unwrap_or(0);
+    set(
+        "etcd_debugging_mvcc_keys_total",
+        "Total number of keys.",
+        size(counts.keys),
+    );
+    set(
+        "etcd_debugging_mvcc_watch_stream_total",
+        "Total number of watch streams.",
+        size(counts.watch_streams),
+    );
+    set(
+        "etcd_debugging_mvcc_watcher_total",
+        "Total number of watchers.",
+        size(counts.watches),
+    );
+    set(
+        "etcd_debugging_mvcc_slow_watcher_total",
+        "Total number of unsynced slow watchers.",
+        size(counts.lagging_watches),
     );
     set(
         "etcd_debugging_auth_revision",

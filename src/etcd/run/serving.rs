@@ -335,7 +335,7 @@ async fn start(options: &Options, ports: Ports) -> Result<Running, Failure> {
     )
     .await
     .map_err(Failure::start)?;
-    tokio::spawn(gauges::count_leaders(server.clone()));
+    tokio::spawn(gauges::follow_leader(server.clone()));
     let context = rpc::Context::new(server.clone(), options.watch_progress_interval);
     let grpc = context.routes().into_axum_router();
     let peers = serve_peers(options, &server, &network, &grpc, ports.peers)?;
