@@ -21,11 +21,14 @@ const ATTEMPTS: u32 = 5;
 
 pub async fn look(scene: &Scene<'_>, probe: &DataDirProbe) -> Result {
     let interest: Vec<String> = probe.holds.iter().chain(&probe.lacks).cloned().collect();
+    if probe.in_use {
+        is_mounted(scene, probe)?;
+    }
     let keyspace = read(&scene.node, &probe.path, &interest)?;
     let place = scene.node.place(&probe.path);
     let (cluster, member) = ids(&scene.node, &probe.path)?;
     if probe.in_use {
-        is_in_use(scene, probe, cluster, member).await?;
+        is_running(scene, probe, cluster, member).await?;
     }
     // A restore gives new ids, unless it was told the old names, URLs and token. Then
     // the log gives it away: it starts anew while the revisions go on, and no member
@@ -55,9 +58,13 @@ pub async fn look(scene: &Scene<'_>, probe: &DataDirProbe) -> Result {
 pub fn read(node: &Node<'_>, path: &str, interest: &[String]) -> Result<Keyspace> {
     let db_path = format!("{}/member/snap/db", path.trim_end_matches('/'));
     let mut trouble = String::new();
+    let mut changed = Vec::new();
     for attempt in 0..ATTEMPTS {
         let file = match node.entry(&db_path)? {
-            Entry::File(file, _) => file,
+            Entry::File(file, metadata) => {
+                changed.push(metadata.modified().ok());
+                file
+            }
             Entry::Missing | Entry::Other(_) => {
                 let found = format!("there is no file {db_path}");
                 return Err(Outcome::failed(node.place(path), found, EXPECTED));
@@ -74,11 +81,13 @@ pub fn read(node: &Node<'_>, path: &str, interest: &[String]) -> Result<Keyspace
         }
         thread::sleep(Duration::from_millis(20 << attempt));
     }
-    Err(Outcome::failed(
-        node.place(&db_path),
-        trouble,
-        "a database that can be read",
-    ))
+    changed.dedup();
+    if changed.len() > 1 {
+        let reason = format!("its member writes faster than it can be read: {trouble}");
+        return Err(Outcome::could_not_look(node.place(&db_path), reason));
+    }
+    let expected = "a database that can be read";
+    Err(Outcome::failed(node.place(&db_path), trouble, expected))
 }
 
 /// The cluster's and the member's id, from the first record of the log.
@@ -100,7 +109,36 @@ fn ids(node: &Node<'_>, path: &str) -> Result<(u64, u64)> {
     Ok((metadata.cluster_id, metadata.node_id))
 }
 
-async fn is_in_use(
+/// The manifest must give the directory to etcd.
+fn is_mounted(scene: &Scene<'_>, probe: &DataDirProbe) -> Result<()> {
+    let data = manifest::etcd_data(&scene.node)?;
+    let Some(data_dir) = data.data_dir else {
+        // Without the flag nobody can tell from the manifest; the ids will.
+        return Ok(());
+    };
+    let here = probe.path.trim_end_matches('/');
+    let mounted = data
+        .host_path
+        .as_deref()
+        .map(|path| path.trim_end_matches('/'));
+    let found = match mounted {
+        Some(mounted) if mounted == here => return Ok(()),
+        Some(mounted) => format!("etcd runs on {mounted}, which its manifest mounts at {data_dir}"),
+        None => format!(
+            "the manifest says --data-dir={data_dir}, but no hostPath volume is mounted at \
+             {data_dir}: etcd keeps its data inside the container"
+        ),
+    };
+    let expected = format!("etcd to run on {here}");
+    Err(Outcome::failed(
+        scene.node.place(&probe.path),
+        found,
+        expected,
+    ))
+}
+
+/// The running member must be the directory's.
+async fn is_running(
     scene: &Scene<'_>,
     probe: &DataDirProbe,
     cluster: u64,
@@ -110,32 +148,15 @@ async fn is_in_use(
         let place = format!("https://{}:2379", scene.address);
         Outcome::could_not_look(place, format!("etcd does not answer: {reason}"))
     })?;
-    let use_of = manifest::etcd_data(&scene.node)?;
-    let here = probe.path.trim_end_matches('/');
-    let mounted = use_of
-        .host_path
-        .as_deref()
-        .map(|path| path.trim_end_matches('/'));
-    let same = identity.cluster_id == cluster && identity.member_id == member;
-    if same && (use_of.data_dir.is_none() || mounted == Some(here)) {
+    if identity.cluster_id == cluster && identity.member_id == member {
         return Ok(());
     }
-    let found = match (&use_of.data_dir, mounted) {
-        (Some(data_dir), None) => format!(
-            "the manifest says --data-dir={data_dir}, but no hostPath volume is mounted at \
-             {data_dir}: etcd keeps its data inside the container"
-        ),
-        (_, Some(mounted)) if mounted != here => format!(
-            "etcd runs on {mounted}, as member {:x} of cluster {:x}",
-            identity.member_id, identity.cluster_id
-        ),
-        _ => format!(
-            "the running etcd is member {:x} of cluster {:x}; {here} belongs to member \
-             {member:x} of cluster {cluster:x}",
-            identity.member_id, identity.cluster_id
-        ),
-    };
-    let expected = format!("etcd to run on {here}");
+    let found = format!(
+        "the running etcd is member {:x} of cluster {:x}; {} belongs to member {member:x} of \
+         cluster {cluster:x}",
+        identity.member_id, identity.cluster_id, probe.path
+    );
+    let expected = format!("etcd to run on {}", probe.path);
     Err(Outcome::failed(
         scene.node.place(&probe.path),
         found,

@@ -66,24 +66,19 @@ pub fn keys_are_as_asked(
     holds: &[String],
     lacks: &[String],
 ) -> Result<()> {
-    if let Some(key) = holds.iter().find(|key| keyspace.value(key).is_none()) {
-        let found = format!(
-            "the key {key} is not in it (revision {})",
-            keyspace.revision
-        );
-        return Err(Outcome::failed(
-            place,
-            found,
-            format!("a keyspace that holds {key}"),
-        ));
+    let missing = holds.iter().filter(|key| keyspace.value(key).is_none());
+    let unwanted = lacks.iter().filter(|key| keyspace.value(key).is_some());
+    let wrong: Vec<String> = missing
+        .map(|key| format!("{key} is not in it"))
+        .chain(unwanted.map(|key| format!("{key} is in it")))
+        .collect();
+    if wrong.is_empty() {
+        return Ok(());
     }
-    if let Some(key) = lacks.iter().find(|key| keyspace.value(key).is_some()) {
-        let found = format!("the key {key} is in it (revision {})", keyspace.revision);
-        return Err(Outcome::failed(
-            place,
-            found,
-            format!("a keyspace without {key}"),
-        ));
+    let found = format!("{} (revision {})", wrong.join(", "), keyspace.revision);
+    let mut expected = format!("a keyspace that holds {}", holds.join(", "));
+    if !lacks.is_empty() {
+        expected += &format!(" and not {}", lacks.join(", "));
     }
-    Ok(())
+    Err(Outcome::failed(place, found, expected))
 }

@@ -1,10 +1,16 @@
 //! Gets an object from the API.
 
+use std::time::{Duration, Instant};
+
 use lab::model::ObjectProbe;
 use serde_json::Value;
 
 use super::{Result, Scene, snapshot, stored_uid_is, uid};
 use crate::{live::Found, verdict::Outcome};
+
+/// How long Pods may take to become ready, or to start anew after a restore, before
+/// that counts.
+const SETTLE: Duration = Duration::from_secs(3);
 
 pub async fn look(scene: &Scene<'_>, probe: &ObjectProbe) -> Result {
     let place = match probe.namespace.as_str() {
@@ -22,20 +28,24 @@ pub async fn look(scene: &Scene<'_>, probe: &ObjectProbe) -> Result {
         ));
     };
     let path = resource.path(&probe.namespace, name);
-    let found = scene.api.get(&path).await;
-    let object = match found.map_err(|reason| Outcome::could_not_look(&place, reason))? {
-        Found::Missing if probe.exists => {
-            return Err(Outcome::failed(place, "it does not exist", "it to exist"));
-        }
-        Found::Missing => return Ok(Outcome::passed("it does not exist")),
-        Found::Object(_) if !probe.exists => {
-            return Err(Outcome::failed(place, "it exists", "it to be gone"));
-        }
-        Found::Object(object) => object,
-    };
-    if !probe.ready.is_empty() {
+    let begun = Instant::now();
+    let object = loop {
+        let found = scene.api.get(&path).await;
+        let object = match found.map_err(|reason| Outcome::could_not_look(&place, reason))? {
+            Found::Missing if probe.exists => {
+                return Err(Outcome::failed(place, "it does not exist", "it to exist"));
+            }
+            Found::Missing => return Ok(Outcome::passed("it does not exist")),
+            Found::Object(_) if !probe.exists => {
+                return Err(Outcome::failed(place, "it exists", "it to be gone"));
+            }
+            Found::Object(object) => object,
+        };
         let found = ready(&object);
-        if found != probe.ready {
+        if probe.ready.is_empty() || found == probe.ready {
+            break object;
+        }
+        if begun.elapsed() > SETTLE {
             let found = format!("{found} ready");
             return Err(Outcome::failed(
                 place,
@@ -43,7 +53,8 @@ pub async fn look(scene: &Scene<'_>, probe: &ObjectProbe) -> Result {
                 format!("{} ready", probe.ready),
             ));
         }
-    }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
     if !probe.same_as_in.is_empty() {
         is_the_one_in(
             scene,
