@@ -9,6 +9,7 @@ mod bootstrap;
 mod clock;
 mod cluster;
 mod config;
+mod corruption;
 mod error;
 mod inbox;
 mod kv;
@@ -41,7 +42,7 @@ pub use network::{
     RaftInbox, SnapshotSource, Transport,
 };
 
-use crate::raft::driver::{Event, RaftStatus};
+use crate::raft::events::{Event, RaftStatus};
 use progress::{Progress, RequestIds, Waiters};
 
 /// The version that this member claims, because it does what that release does.

@@ -12,7 +12,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use wal::{Snapshotter, Wal};
 use wire::{raftpb as pb, walpb};
 
-use super::{convert, driver::Done};
+use super::{convert, events::Done};
 
 /// How often old segments and snapshots are removed (`purgeFileInterval`).
 const PURGE_INTERVAL: Duration = Duration::from_secs(30);
@@ -43,15 +43,18 @@ pub(crate) struct Disk {
     pub(crate) keep_snapshots: usize,
 }
 
-/// Starts the thread. It ends, with the log synced, when the sender is dropped.
+/// Starts the thread; `watched` lives as long as it. It ends, with the log synced, when the sender is dropped.
 pub(crate) fn spawn(
     disk: Disk,
     done: UnboundedSender<Done>,
+    watched: impl Send + 'static,
 ) -> std::io::Result<(mpsc::Sender<Job>, JoinHandle<()>)> {
     let (sender, jobs) = mpsc::channel();
     let handle = thread::Builder::new()
         .name("etcd-wal".into())
         .spawn(move || {
+            // Tells of a panic when it is dropped by one.
+            let _watched = watched;
             if let Err(error) = run(disk, &jobs, &done) {
                 // The driver stops the member; if it is gone already, so are we.
                 let _ = done.send(Done::Failed(format!("the log can't be written: {error}")));

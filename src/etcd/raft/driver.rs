@@ -5,17 +5,12 @@
 //! them (raft thesis, 10.2.1); as a follower nothing is sent before what it says is
 //! on the disk.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, atomic::Ordering, mpsc as blocking},
-    time::Duration,
-};
+use std::{collections::VecDeque, sync::atomic::Ordering, time::Duration};
 
-use bytes::Bytes;
 use prost::Message as _;
 use raft::{ProgressState, RawNode, SnapshotStatus, StateRole, eraftpb as lib};
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::mpsc,
     time::{MissedTickBehavior, interval},
 };
 use wire::raftpb as pb;
@@ -23,96 +18,15 @@ use wire::raftpb as pb;
 use super::{
     convert,
     disk::{Job, Write},
+    events::{ApplyJob, Done, Event, Outlets, RaftStatus},
     memory::MemoryLog,
 };
-use crate::server::{
-    Clock, EtcdError, Transport,
-    progress::{Outcome, Progress, Waiters},
-};
+use crate::server::{EtcdError, progress::Outcome};
 
 /// Bytes of proposals that go into raft at once.
 const MAX_PROPOSED: usize = 1 << 20;
 /// Events that are taken before raft's work is done.
 const MAX_EVENTS: usize = 256;
-
-/// What the rest of the member asks of raft.
-pub(crate) enum Event {
-    /// A message from a peer.
-    Step(pb::Message),
-    Propose {
-        id: u64,
-        data: Bytes,
-    },
-    ProposeChange {
-        id: u64,
-        change: pb::ConfChange,
-    },
-    /// Ask for the index that a linearizable read has to wait for.
-    ReadIndex {
-        context: u64,
-    },
-    TransferLeader {
-        target: u64,
-    },
-    ReportUnreachable {
-        id: u64,
-    },
-    ReportSnapshot {
-        id: u64,
-        ok: bool,
-    },
-    /// Let time pass, to elect sooner.
-    Ticks(u64),
-    Status {
-        reply: oneshot::Sender<RaftStatus>,
-    },
-}
-
-/// What the disk and apply threads tell.
-pub(crate) enum Done {
-    /// This write of raft's, and all before it, are on the disk.
-    Persisted(u64),
-    /// A snapshot of the member's own state is on the disk.
-    SnapshotSaved(pb::SnapshotMetadata),
-    /// Entries up to this one are applied.
-    Applied(u64),
-    /// A configuration change is being applied: what does raft make of it?
-    Change {
-        change: pb::ConfChange,
-        reply: blocking::SyncSender<Result<pb::ConfState, String>>,
-    },
-    /// The disk or the state machine can't go on.
-    Failed(String),
-}
-
-/// What the apply thread is given.
-pub(crate) enum ApplyJob {
-    Entries(Vec<lib::Entry>),
-    /// A snapshot from the leader, on the disk by now.
-    Install(pb::Snapshot),
-    /// Make a snapshot of the present state and send it with this message.
-    SendSnapshot(pb::Message),
-}
-
-/// For those who ask how raft is doing.
-#[derive(Clone, Debug)]
-pub(crate) struct RaftStatus {
-    /// Each member's match index, if this member leads.
-    pub(crate) matched: Option<Vec<(u64, u64)>>,
-}
-
-/// Where the loop's decisions go.
-pub(crate) struct Outlets {
-    pub(crate) disk: blocking::Sender<Job>,
-    pub(crate) apply: blocking::Sender<ApplyJob>,
-    /// (context, index) of read indexes.
-    pub(crate) reads: mpsc::UnboundedSender<(u64, u64)>,
-    pub(crate) transport: Arc<dyn Transport>,
-    pub(crate) store: Arc<mvcc::Store>,
-    pub(crate) progress: Arc<Progress>,
-    pub(crate) waiters: Waiters,
-    pub(crate) clock: Arc<dyn Clock>,
-}
 
 /// A write that is on its way to the disk, and what has to wait for it.
 struct InFlight {

@@ -4,4 +4,5 @@
 pub(crate) mod convert;
 pub(crate) mod disk;
 pub(crate) mod driver;
+pub(crate) mod events;
 pub(crate) mod memory;

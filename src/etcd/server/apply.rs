@@ -28,7 +28,7 @@ use super::{
 use crate::raft::{
     convert,
     disk::Job,
-    driver::{ApplyJob, Done},
+    events::{ApplyJob, Done},
 };
 
 /// How far the log is applied.

@@ -2,13 +2,14 @@
 
 use std::{io, path::PathBuf, sync::Weak, sync::atomic::Ordering, time::Duration};
 
+use tokio::sync::mpsc::error::TrySendError;
 use wire::raftpb::Message;
 
 use super::{
     EtcdError, Inner,
     network::{BoxFuture, IncomingSnapshot, RaftInbox},
 };
-use crate::raft::driver::Event;
+use crate::raft::events::Event;
 
 /// How long the log is kept after a snapshot was sent, for the follower to catch up
 /// from there (`releaseDelayAfterSnapshot`).
@@ -18,10 +19,18 @@ const RELEASE_DELAY: Duration = Duration::from_secs(30);
 pub(crate) struct Inbox(pub(crate) Weak<Inner>);
 
 impl Inbox {
-    fn try_send(&self, event: Event) {
-        if let Some(inner) = self.0.upgrade() {
-            // A full inbox drops it: raft finds out by itself that a peer is gone.
-            let _ = inner.inbox.try_send(event);
+    /// Sends without waiting. Raft needs to hear how a snapshot ended, so a full inbox
+    /// only delays it.
+    fn send(&self, event: Event) {
+        let Some(inner) = self.0.upgrade() else {
+            return;
+        };
+        if let Err(TrySendError::Full(event)) = inner.inbox.try_send(event)
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let inbox = inner.inbox.clone();
+            // If it is closed the member has stopped.
+            runtime.spawn(async move { inbox.send(event).await });
         }
     }
 }
@@ -61,11 +70,11 @@ impl RaftInbox for Inbox {
     }
 
     fn report_unreachable(&self, id: u64) {
-        self.try_send(Event::ReportUnreachable { id });
+        self.send(Event::ReportUnreachable { id });
     }
 
     fn report_snapshot(&self, id: u64, ok: bool) {
-        self.try_send(Event::ReportSnapshot { id, ok });
+        self.send(Event::ReportSnapshot { id, ok });
         let Some(inner) = self.0.upgrade() else {
             return;
         };

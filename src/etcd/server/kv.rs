@@ -14,7 +14,7 @@ use super::{
     EtcdError, Server,
     progress::{Outcome, Waiter},
 };
-use crate::raft::driver::Event;
+use crate::raft::events::Event;
 
 /// Entries that may be committed and not yet applied before writes are refused
 /// (`v3_server.go`, `maxGapBetweenApplyAndCommitIndex`).

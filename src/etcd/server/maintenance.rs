@@ -6,7 +6,7 @@ use mvcc::Response;
 use wire::etcdserverpb::{self as pb, AlarmType, InternalRaftRequest};
 
 use super::{EtcdError, Server, VERSION};
-use crate::raft::driver::Event;
+use crate::raft::events::Event;
 
 impl Server {
     /// Status of this member.

@@ -12,7 +12,7 @@ use super::{
     EtcdError,
     progress::{Progress, RequestIds},
 };
-use crate::raft::driver::Event;
+use crate::raft::events::Event;
 
 /// After so long without an answer the leader is asked again (`readIndexRetryTime`).
 const RETRY: Duration = Duration::from_millis(500);

@@ -24,7 +24,8 @@ use super::{
 };
 use crate::raft::{
     disk::{self, Disk},
-    driver::{Driver, Event, Outlets},
+    driver::Driver,
+    events::{Event, Outlets},
 };
 
 /// Events that may wait for the raft loop.
@@ -33,6 +34,18 @@ const INBOX: usize = 4096;
 const MAX_SIZE_PER_MESSAGE: u64 = 1 << 20;
 /// `maxInflightMsgs`: appends under way to one follower.
 const MAX_IN_FLIGHT: usize = 512;
+
+/// Stops the member if a thread of it panics: the others would wait for it for ever.
+struct Watched(Server, &'static str);
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0
+                .fail(EtcdError::Storage(format!("{} has panicked", self.1)));
+        }
+    }
+}
 
 impl Server {
     /// Starts a member: opens or makes its data directory, starts the transport and the
@@ -73,6 +86,13 @@ impl Server {
         // Nobody else has this server yet.
         let _ = server.0.transport.set(transport);
         server.meet_peers(&boot);
+        if boot.restarted && server.0.config.initial_corrupt_check {
+            // Nothing runs yet that would have to be ended.
+            server
+                .check_initially()
+                .await
+                .inspect_err(|_| server.transport().stop())?;
+        }
         server.log_start();
         server.clone().run(boot, events, waiting_reads)?;
         Ok(server)
@@ -116,6 +136,7 @@ impl Server {
         let config = &self.0.config;
         let node = self.raft_node(&boot)?;
         let (done, done_receiver) = mpsc::unbounded_channel();
+        let watched = Watched(self.clone(), "the log thread");
         let (disk, disk_thread) = disk::spawn(
             Disk {
                 wal: boot.wal,
@@ -124,6 +145,7 @@ impl Server {
                 keep_snapshots: config.max_snapshots,
             },
             done.clone(),
+            watched,
         )
         .map_err(thread_error)?;
 
@@ -138,7 +160,10 @@ impl Server {
         };
         let apply_thread = thread::Builder::new()
             .name("etcd-apply".into())
-            .spawn(move || applier.run(&apply_jobs))
+            .spawn(move || {
+                let _watched = Watched(applier.server.clone(), "the apply thread");
+                applier.run(&apply_jobs);
+            })
             .map_err(thread_error)?;
 
         let (stop_commits, commits_stopped) = blocking::channel();
@@ -149,7 +174,10 @@ impl Server {
         let committer = self.clone();
         let commit_thread = thread::Builder::new()
             .name("etcd-commit".into())
-            .spawn(move || committer.commit_regularly(interval, &commits_stopped))
+            .spawn(move || {
+                let _watched = Watched(committer.clone(), "the commit thread");
+                committer.commit_regularly(interval, &commits_stopped);
+            })
             .map_err(thread_error)?;
 
         let (read_states, answers) = mpsc::unbounded_channel();
@@ -213,6 +241,7 @@ impl Server {
         tasks.spawn(self.clone().expire_leases());
         tasks.spawn(self.clone().monitor_versions());
         tasks.spawn(self.clone().auto_compact());
+        tasks.spawn(self.clone().check_regularly());
         tasks.spawn(self.clone().hasten_election());
         tasks
     }

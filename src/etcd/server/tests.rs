@@ -261,6 +261,12 @@ async fn members_come_and_go() {
         .unwrap();
     caught_up(&servers).await;
     assert!(!servers[2].is_learner());
+    let update = pb::MemberUpdateRequest {
+        id,
+        peer_ur_ls: vec![url(9)],
+    };
+    let updated = servers[1].member_update(update).await.unwrap().members;
+    assert!(updated.iter().any(|member| member.peer_ur_ls == [url(9)]));
     servers[0]
         .member_remove(pb::MemberRemoveRequest { id })
         .await
@@ -313,4 +319,141 @@ async fn leases_expire_and_are_renewed_through_a_follower() {
     let error = servers[2].lease_keep_alive(7).await.unwrap_err();
     assert_eq!(error.to_string(), "etcdserver: requested lease not found");
     stop_all(servers).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn force_new_cluster_leaves_one_member_with_all_keys() {
+    let home = tempfile::tempdir().unwrap();
+    let (_, servers) = cluster(home.path(), 3).await;
+    put(&servers[1], "a", "1").await;
+    caught_up(&servers).await;
+    let id = servers[1].id();
+    stop_all(servers).await;
+    let network = MemoryNetwork::default();
+    for force_new_cluster in [true, false] {
+        let config = Config {
+            force_new_cluster,
+            ..config(home.path(), 1, 3)
+        };
+        let server = start(&network, config).await;
+        ready(&server).await;
+        assert_eq!(
+            server.membership().members.keys().collect::<Vec<_>>(),
+            [&id]
+        );
+        assert_eq!(get(&server, "a").await.as_deref(), Some("1"));
+        put(&server, "b", "2").await;
+        server.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_quota_raises_the_alarm_until_it_is_disarmed() {
+    let home = tempfile::tempdir().unwrap();
+    let network = MemoryNetwork::default();
+    let small = Config {
+        quota_backend_bytes: 256 * 1024,
+        ..config(home.path(), 0, 1)
+    };
+    let server = start(&network, small).await;
+    ready(&server).await;
+    let value = "x".repeat(4096);
+    let mut error = None;
+    // The size is that of the last commit, which comes every 100 ms.
+    for at in 0..20_000 {
+        if let Err(found) = server.put(put_request(&format!("k{at}"), &value)).await {
+            error = Some(found);
+            break;
+        }
+    }
+    let error = error.expect("the quota ends it");
+    assert_eq!(
+        error.to_string(),
+        "etcdserver: mvcc: database space exceeded"
+    );
+    assert_eq!(error.code(), 8);
+    tokio::time::timeout(Duration::from_secs(5), async {
+        while server.store().alarms().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .expect("the alarm is raised");
+    assert_eq!(
+        server.status().errors,
+        [format!("memberID:{} alarm:NOSPACE ", server.id())]
+    );
+    let delete = pb::DeleteRangeRequest {
+        key: Bytes::from_static(b"k"),
+        range_end: Bytes::from_static(b"l"),
+        ..Default::default()
+    };
+    server.delete_range(delete).await.unwrap();
+    let revision = server.store().revision();
+    let compact = pb::CompactionRequest {
+        revision,
+        physical: true,
+    };
+    server.compact(compact).await.unwrap();
+    server.defragment().await.unwrap();
+    let disarm = pb::AlarmRequest {
+        action: pb::alarm_request::AlarmAction::Deactivate.into(),
+        alarm: pb::AlarmType::Nospace.into(),
+        member_id: server.id(),
+    };
+    server.alarm(disarm).await.unwrap();
+    put(&server, "again", "v").await;
+    server.stop().await;
+}
+
+/// The moments at which a member may die while it takes a snapshot over.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_that_was_half_taken_over_is_taken_over_at_the_next_start() {
+    let home = tempfile::tempdir().unwrap();
+    let network = MemoryNetwork::default();
+    let small = Config {
+        snapshot_count: 10,
+        ..config(home.path(), 0, 1)
+    };
+    let server = start(&network, small.clone()).await;
+    ready(&server).await;
+    let snap = small.data_dir.join("member/snap");
+    let old_db = home.path().join("old");
+    for at in 0..50 {
+        put(&server, &format!("k{at}"), "v").await;
+        if at == 4 {
+            server.store().commit().unwrap();
+            std::fs::copy(snap.join("db"), &old_db).unwrap();
+        }
+    }
+    server.stop().await;
+    let snapshotter = wal::Snapshotter::new(&snap);
+    let index = snapshotter.load().unwrap().metadata.index;
+    // The leader's db is there under its own name, the db is still the old one.
+    std::fs::rename(snap.join("db"), snap.join(format!("{index:016x}.snap.db"))).unwrap();
+    std::fs::copy(&old_db, snap.join("db")).unwrap();
+    // A snapshot file that the log has no record of, and half a download.
+    std::fs::copy(
+        snap.join(format!("{:016x}-{index:016x}.snap", 2)),
+        snap.join(format!("{:016x}-{:016x}.snap", 9, index + 1000)),
+    )
+    .unwrap();
+    std::fs::write(snap.join("tmp123"), "half").unwrap();
+    let server = start(&network, small.clone()).await;
+    ready(&server).await;
+    assert_eq!(get(&server, "k49").await.as_deref(), Some("v"));
+    server.stop().await;
+    assert!(!snap.join("tmp123").exists());
+
+    // Without the leader's db there is nothing to start from.
+    std::fs::copy(&old_db, snap.join("db")).unwrap();
+    let clock = Arc::new(SystemClock::default());
+    let error = Server::start(small, Arc::new(network), clock)
+        .await
+        .err()
+        .unwrap();
+    assert!(
+        error.to_string().contains("does not match with snapshot"),
+        "{error}"
+    );
 }
