@@ -26,6 +26,7 @@ fn applet(name: &OsStr) -> Option<Applet> {
         "journalctl" => sandbox::run_journalctl,
         "sudo" => sandbox::run_sudo,
         "ssh" => sandbox::run_ssh,
+        "su" => sandbox::run_su,
         "reboot" | "poweroff" | "halt" | "shutdown" => sandbox::run_power,
         "sandbox-fabric" | "sandbox-init" | "sandbox-enter" | "sandbox-container" => {
             sandbox::run_internal
@@ -37,7 +38,11 @@ fn applet(name: &OsStr) -> Option<Applet> {
 
 fn main() -> ExitCode {
     let mut args: Vec<OsString> = std::env::args_os().collect();
-    let called = args.first().map(Path::new).and_then(Path::file_name).map(OsStr::to_owned);
+    let called = args
+        .first()
+        .map(Path::new)
+        .and_then(Path::file_name)
+        .map(OsStr::to_owned);
     if let Some(called) = called {
         // In a node these are words of the lab; as verbs they name it.
         if matches!(called.to_str(), Some("check" | "task" | "hint")) {

@@ -27,7 +27,7 @@ const FIRST_CONTROL_PLANE: u32 = 150;
 const FIRST_WORKER: u32 = 160;
 
 /// Names that are kubedrill in every node.
-const APPLETS: [&str; 12] = [
+const APPLETS: [&str; 18] = [
     "etcdctl",
     "etcdutl",
     "kubectl",
@@ -37,6 +37,12 @@ const APPLETS: [&str; 12] = [
     "systemctl",
     "journalctl",
     "sudo",
+    "su",
+    "ssh",
+    "reboot",
+    "poweroff",
+    "halt",
+    "shutdown",
     "check",
     "task",
     "hint",
