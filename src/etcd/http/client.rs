@@ -4,8 +4,11 @@ use axum::{Router, extract::Request, response::Response};
 use http::{HeaderValue, Method, StatusCode, header};
 use tower::ServiceExt;
 
-use super::{answer, gateway::Gateway, gauges, health, peer::version, serve::Remote};
+use super::{answer, gateway::Gateway, gauges, grpc_health, health, peer::version, serve::Remote};
 use crate::{metrics, server::Server};
+
+/// The method that health probes for gRPC call.
+const HEALTH_CHECK: &str = "/grpc.health.v1.Health/Check";
 
 /// What a client port serves.
 #[derive(Clone)]
@@ -43,12 +46,41 @@ pub async fn call(router: &Router, request: Request) -> Response {
     }
 }
 
+/// Gives a request that is too long the code and the words of Go's gRPC.
+fn worded(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    let message = headers
+        .get("grpc-message")
+        .and_then(|text| text.to_str().ok())
+        .unwrap_or_default();
+    if !message.contains("decoded%20message%20length%20too%20large") {
+        return response;
+    }
+    let message = message.replace("%20", " ");
+    let mut numbers = message
+        .split(' ')
+        .filter(|word| word.bytes().all(|byte| byte.is_ascii_digit()));
+    let (found, limit) = (
+        numbers.next().unwrap_or_default(),
+        numbers.next().unwrap_or_default(),
+    );
+    let text = format!("grpc: received message larger than max ({found} vs. {limit})");
+    if let Ok(text) = HeaderValue::from_str(&text) {
+        headers.insert("grpc-status", HeaderValue::from_static("8"));
+        headers.insert("grpc-message", text);
+    }
+    response
+}
+
 impl ClientHandler {
     /// Answers one request.
     pub async fn handle(self, request: Request) -> Response {
         if is_grpc(&request) {
             return match &self.grpc {
-                Some(grpc) => call(grpc, request).await,
+                Some(_) if request.uri().path() == HEALTH_CHECK => {
+                    grpc_health::check(request).await
+                }
+                Some(grpc) => worded(call(grpc, request).await),
                 None => answer::not_found(),
             };
         }
@@ -150,5 +182,25 @@ pub async fn monitoring(server: &Server, request: Request) -> Response {
     match health::answer(server, &method, &path, &query).await {
         Some(response) => response,
         None => answer::not_found(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_too_long_is_told_in_gos_words() {
+        let mut response = answer::status(StatusCode::OK);
+        let text = "Error,%20decoded%20message%20length%20too%20large:%20found%205000007%20bytes,%20the%20limit%20is:%202097152%20bytes";
+        response
+            .headers_mut()
+            .insert("grpc-message", HeaderValue::from_static(text));
+        let response = worded(response);
+        assert_eq!(response.headers()["grpc-status"], "8");
+        assert_eq!(
+            response.headers()["grpc-message"],
+            "grpc: received message larger than max (5000007 vs. 2097152)"
+        );
     }
 }
