@@ -7,6 +7,15 @@
 
 #![forbid(unsafe_code)]
 
+/// Writes a line to standard error. Unlike `eprintln!` it does not mind when
+/// nobody reads there.
+macro_rules! tell {
+    ($($text:tt)*) => {{
+        let line = format!($($text)*);
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), format!("{line}\n").as_bytes());
+    }};
+}
+
 mod client;
 mod command;
 mod exit;
@@ -29,13 +38,13 @@ pub fn run_etcdctl(args: Vec<OsString>) -> ExitCode {
     match std::env::var("ETCDCTL_API").as_deref() {
         Err(_) | Ok("" | "3") => ExitCode::from(flags::run(&tables::ETCDCTL, args)),
         Ok("2") => {
-            eprintln!(
+            tell!(
                 "Error: API version 2 (ETCDCTL_API=2) is not supported by kubedrill; unset ETCDCTL_API or set it to 3"
             );
             ExitCode::FAILURE
         }
         Ok(other) => {
-            eprintln!("unsupported API version: {other}");
+            tell!("unsupported API version: {other}");
             ExitCode::FAILURE
         }
     }

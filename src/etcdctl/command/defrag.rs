@@ -15,7 +15,7 @@ use crate::snapshot;
 pub fn run(invocation: &mut Invocation) -> Outcome {
     let data_dir = invocation.text("data-dir");
     if !data_dir.is_empty() {
-        eprintln!(
+        tell!(
             "Use `etcdutl defrag` instead. The --data-dir is going to be decomissioned in v3.6.\n"
         );
         return snapshot::defragment(Path::new(data_dir))
@@ -37,7 +37,7 @@ pub fn run(invocation: &mut Invocation) -> Outcome {
                 )?,
                 Err(error) => {
                     failed = true;
-                    eprintln!("Failed to defragment etcd member[{endpoint}] ({error})");
+                    tell!("Failed to defragment etcd member[{endpoint}] ({error})");
                 }
             }
         }

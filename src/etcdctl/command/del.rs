@@ -40,7 +40,7 @@ pub fn request(parsed: &Parsed) -> Result<pb::DeleteRangeRequest, Exit> {
         }
         Some(end) => {
             if !parsed.boolean("range") {
-                eprintln!(
+                tell!(
                     "In etcd v3.6, the operation will be suspended for a few seconds to provide the user time to verify range."
                 );
             }

@@ -124,7 +124,7 @@ pub fn status(invocation: &mut Invocation) -> Outcome {
                 Ok(response) => lines.push(EndpointStatus { endpoint, response }),
                 Err(error) => {
                     failed = true;
-                    eprintln!("Failed to get the status of endpoint {endpoint} ({error})");
+                    tell!("Failed to get the status of endpoint {endpoint} ({error})");
                 }
             }
         }
@@ -152,7 +152,7 @@ pub fn hashkv(invocation: &mut Invocation) -> Outcome {
             match client::unary(&only, path, pb::HashKvRequest { revision }, &options).await {
                 Ok(response) => lines.push(EndpointHash { endpoint, response }),
                 Err(error) => {
-                    eprintln!("Failed to get the hash of endpoint {endpoint} ({error})");
+                    tell!("Failed to get the hash of endpoint {endpoint} ({error})");
                     failure = Some(Exit::error(error.to_string()));
                 }
             }

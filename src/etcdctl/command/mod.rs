@@ -123,7 +123,7 @@ pub fn configure(
     if invocation.flag("debug") {
         for flag in invocation.inherited() {
             let value = invocation.parsed.shown(flag.name).unwrap_or_default();
-            eprintln!("{}={value}", flags::variable("ETCDCTL", flag.name));
+            tell!("{}={value}", flags::variable("ETCDCTL", flag.name));
         }
     }
     client::check_flags(invocation)?;

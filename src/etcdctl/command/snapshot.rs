@@ -42,7 +42,7 @@ pub fn save_refused(_: &mut Invocation) -> Outcome {
 
 /// `etcdctl snapshot status`.
 pub fn status_deprecated(invocation: &mut Invocation) -> Outcome {
-    eprintln!("Deprecated: Use `etcdutl snapshot status` instead.\n");
+    tell!("Deprecated: Use `etcdutl snapshot status` instead.\n");
     status(invocation)
 }
 
@@ -60,7 +60,7 @@ pub fn status(invocation: &mut Invocation) -> Outcome {
 
 /// `etcdctl snapshot restore`.
 pub fn restore_deprecated(invocation: &mut Invocation) -> Outcome {
-    eprintln!("Deprecated: Use `etcdutl snapshot restore` instead.\n");
+    tell!("Deprecated: Use `etcdutl snapshot restore` instead.\n");
     restore(invocation)
 }
 

@@ -184,9 +184,9 @@ async fn interactive(session: &Session, environment: &Environment) -> Outcome {
         let shown = String::from_utf8_lossy(&line);
         let words = txn::split_words(&line)?;
         match words.first().map(Vec::as_slice) {
-            None => eprintln!("Invalid command: {shown} (watch and progress supported)"),
+            None => tell!("Invalid command: {shown} (watch and progress supported)"),
             Some(b"watch") if words.len() < 2 && environment.key.is_empty() => {
-                eprintln!("Invalid command {shown} (command type or key is not provided)");
+                tell!("Invalid command {shown} (command type or key is not provided)");
             }
             Some(b"watch") => {
                 let (parsed, plan) = plan_of_line(&words, environment).map_err(Exit::bad_args)?;
@@ -195,11 +195,11 @@ async fn interactive(session: &Session, environment: &Environment) -> Outcome {
                         watcher.add(request);
                         exec.push(plan.exec);
                     }
-                    Err(why) => eprintln!("Invalid command {shown} ({why})"),
+                    Err(why) => tell!("Invalid command {shown} ({why})"),
                 }
             }
             Some(b"progress") => watcher.request_progress(),
-            Some(_) => eprintln!("Invalid command {shown} (only support watch)"),
+            Some(_) => tell!("Invalid command {shown} (only support watch)"),
         }
     }
 }
@@ -241,7 +241,7 @@ fn report(session: &Session, event: WatchEvent, exec: &[Vec<u8>]) -> Outcome {
         WatchEvent::Response { response, .. } => response,
     };
     if response.canceled {
-        eprintln!("watch was canceled (etcdserver: mvcc: required revision has been compacted)");
+        tell!("watch was canceled (etcdserver: mvcc: required revision has been compacted)");
     }
     let revision = response.header.map_or(0, |header| header.revision);
     if response.events.is_empty()
@@ -262,7 +262,7 @@ fn report(session: &Session, event: WatchEvent, exec: &[Vec<u8>]) -> Outcome {
 }
 
 fn report_end(session: &Session, reason: &RpcError) -> Outcome {
-    eprintln!("watch was canceled ({reason})");
+    tell!("watch was canceled ({reason})");
     session.show(&pb::WatchResponse {
         canceled: true,
         ..Default::default()
@@ -302,7 +302,7 @@ fn run_command(exec: &[Vec<u8>], revision: i64, event: &wire::mvccpb::Event) -> 
         ),
     };
     let quoted: Vec<String> = exec.iter().map(|w| quote(w)).collect();
-    eprintln!("command [{}] error ({why})", quoted.join(" "));
+    tell!("command [{}] error ({why})", quoted.join(" "));
     Err(Exit::silent(code::ERROR))
 }
 

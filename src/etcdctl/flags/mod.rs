@@ -203,19 +203,19 @@ pub fn run(program: &'static Program, words: Vec<OsString>) -> u8 {
 fn dispatch(program: &'static Program, words: Vec<Vec<u8>>) -> Outcome {
     let args = words.get(1..).unwrap_or_default();
     let (path, rest) = find::find(&program.root, args).map_err(|message| {
-        eprintln!("Error: {message}");
-        eprintln!("Run '{} --help' for usage.", program.root.name);
+        tell!("Error: {message}");
+        tell!("Run '{} --help' for usage.", program.root.name);
         Exit::error(message)
     })?;
     let command = *path.last().expect("a path holds at least the root");
     let failed = |message: String| {
-        eprintln!("Error: {message}");
+        tell!("Error: {message}");
         match program.style {
             HelpStyle::Etcdctl => {
                 print_stdout(&usage_ctl::usage(&path));
-                eprintln!();
+                tell!("");
             }
-            HelpStyle::Cobra => eprintln!("{}", usage_utl::usage(&path)),
+            HelpStyle::Cobra => tell!("{}", usage_utl::usage(&path)),
         }
         Exit::error(message)
     };
@@ -228,9 +228,10 @@ fn dispatch(program: &'static Program, words: Vec<Vec<u8>>) -> Outcome {
         }
     };
     if !command.deprecated.is_empty() {
-        eprintln!(
+        tell!(
             "Command {:?} is deprecated, {}",
-            command.name, command.deprecated
+            command.name,
+            command.deprecated
         );
     }
     let missing = parsed.missing_required(&path);
@@ -264,7 +265,7 @@ pub fn help_command(program: &'static Program, invocation: &Invocation) -> Outco
             .iter()
             .map(|w| format!("`{}`", String::from_utf8_lossy(w)))
             .collect();
-        eprintln!("Unknown help topic [{}]", topics.join(" "));
+        tell!("Unknown help topic [{}]", topics.join(" "));
     }
     print_stdout(&help_for(program, words));
     Ok(())

@@ -48,9 +48,10 @@ impl Show for [EndpointHealth] {
                 );
                 out.extend_from_slice(text.as_bytes());
             } else {
-                eprintln!(
+                tell!(
                     "{} is unhealthy: failed to commit proposal: {}",
-                    line.endpoint, line.error
+                    line.endpoint,
+                    line.error
                 );
             }
         }

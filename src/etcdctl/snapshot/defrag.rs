@@ -88,7 +88,7 @@ pub fn defragment(data_dir: &Path) -> Result<(), SnapshotError> {
 fn open(path: &Path) -> Result<Db, SnapshotError> {
     match Db::open(path, Options { lock_timeout: Some(PATIENCE), ..Options::default() }) {
         Err(bolt::Error::LockTimeout { .. }) => {
-            eprintln!(
+            tell!(
                 "waiting for etcd to close and release its lock on {}. To defrag a running etcd instance, omit --data-dir.",
                 quote(path.as_os_str().as_encoded_bytes())
             );

@@ -6,9 +6,10 @@
 //! nothing appears at its final place before it is whole.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Component, Path, PathBuf};
+use std::sync::mpsc;
 
 use bolt::{Db, Options, WriteTx};
 use prost::Message as _;
@@ -51,6 +52,12 @@ pub struct RestoreOptions {
 const TERM: u64 = 1;
 
 const COPY_BYTES: usize = 256 * 1024;
+
+/// Chunks on their way to be hashed.
+const CHUNKS: usize = 8;
+
+/// The disk is set to work after so many bytes.
+const SYNC_BYTES: usize = 32 * 1024 * 1024;
 
 /// Restores; gives nothing but the directory.
 pub fn restore(options: &RestoreOptions) -> Result<(), SnapshotError> {
@@ -260,7 +267,7 @@ impl Source {
         if !hashed && !skip_hash_check {
             return Err(SnapshotError::MissingHash);
         }
-        let mut left = if hashed {
+        let length = if hashed {
             self.length - HASH_LENGTH
         } else {
             self.length
@@ -271,23 +278,9 @@ impl Source {
             .mode(0o600)
             .open(target)
             .map_err(|error| SnapshotError::file("open", target, error))?;
-        let mut sha = Sha256::new();
-        let mut buffer = vec![0; COPY_BYTES];
-        while left > 0 {
-            let wanted = buffer
-                .len()
-                .min(usize::try_from(left).unwrap_or(usize::MAX));
-            let read = match self.file.read(&mut buffer[..wanted]) {
-                Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
-                other => other,
-            };
-            let read = read.map_err(|error| SnapshotError::file("read", &self.path, error))?;
-            sha.update(&buffer[..read]);
-            out.write_all(&buffer[..read])
-                .map_err(|error| SnapshotError::file("write", target, error))?;
-            left -= read as u64;
-        }
-        if hashed && !skip_hash_check {
+        let check = hashed && !skip_hash_check;
+        let sha = self.copy_hashing(&mut out, target, length, check)?;
+        if check {
             let got = sha.finalize().to_vec();
             if got != self.tail {
                 return Err(SnapshotError::WrongHash {
@@ -297,6 +290,67 @@ impl Source {
             }
         }
         Ok(())
+    }
+
+    /// Copies `left` bytes. Meanwhile one thread computes their hash, if asked, and
+    /// another lets the disk begin with its work, so that neither is waited for
+    /// at the end.
+    fn copy_hashing(
+        &mut self,
+        out: &mut File,
+        target: &Path,
+        mut left: u64,
+        hash: bool,
+    ) -> Result<Sha256, SnapshotError> {
+        let writer = out
+            .try_clone()
+            .map_err(|error| SnapshotError::file("open", target, error))?;
+        std::thread::scope(|threads| {
+            let (to_hash, chunks) = mpsc::sync_channel::<Vec<u8>>(CHUNKS);
+            let (give_back, spare) = mpsc::channel::<Vec<u8>>();
+            let hasher = threads.spawn(move || {
+                let mut sha = Sha256::new();
+                for chunk in chunks {
+                    if hash {
+                        sha.update(&chunk);
+                    }
+                    // The copy may have ended with an error.
+                    let _ = give_back.send(chunk);
+                }
+                sha
+            });
+            let (to_sync, written) = mpsc::sync_channel::<()>(0);
+            threads.spawn(move || {
+                for () in written {
+                    // The commit that follows syncs again and tells of errors.
+                    let _ = writer.sync_data();
+                }
+            });
+            let mut since_sync = 0;
+            while left > 0 {
+                let mut chunk = spare.try_recv().unwrap_or_default();
+                let wanted = COPY_BYTES.min(usize::try_from(left).unwrap_or(usize::MAX));
+                chunk.resize(wanted, 0);
+                self.file
+                    .read_exact(&mut chunk)
+                    .map_err(|error| SnapshotError::file("read", &self.path, error))?;
+                out.write_all(&chunk)
+                    .map_err(|error| SnapshotError::file("write", target, error))?;
+                left -= wanted as u64;
+                since_sync += wanted;
+                // Not taken when the thread is still busy with the last one.
+                if since_sync >= SYNC_BYTES && to_sync.try_send(()).is_ok() {
+                    since_sync = 0;
+                }
+                if to_hash.send(chunk).is_err() {
+                    break;
+                }
+            }
+            drop((to_hash, to_sync));
+            hasher
+                .join()
+                .map_err(|_| SnapshotError::Database("the hash could not be computed".into()))
+        })
     }
 }
 
