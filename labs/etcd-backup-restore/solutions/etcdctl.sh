@@ -30,4 +30,13 @@ sudo sed -i '/hostPath/{n;s|path: /var/lib/etcd$|path: /var/lib/etcd-restore|}' 
 
 # The kubelet starts etcd anew; the API server finds it again.
 for attempt in $(seq 300); do kubectl get deploy before >/dev/null 2>&1 && break; sleep 0.1; done
+kubectl get deploy before
+
+# A list may still show the old world: the API server answers it from a cache that waits
+# for revisions which the restored etcd has yet to reach. Started anew, it reads afresh.
+kubectl get deploy
+mv /etc/kubernetes/manifests/kube-apiserver.yaml /root/
+for attempt in $(seq 300); do pgrep -x kube-apiserver >/dev/null || break; sleep 0.1; done
+mv /root/kube-apiserver.yaml /etc/kubernetes/manifests/
+for attempt in $(seq 300); do kubectl get --raw /readyz >/dev/null 2>&1 && break; sleep 0.1; done
 kubectl get deploy
