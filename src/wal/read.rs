@@ -1,6 +1,7 @@
 //! Reading a log.
 
 use std::{
+    collections::VecDeque,
     fs::File,
     io::{BufReader, Read},
     path::{Path, PathBuf},
@@ -37,7 +38,7 @@ pub struct Contents {
 /// Decodes records one after the other through a list of segments.
 pub(crate) struct Decoder {
     dir: PathBuf,
-    rest: std::vec::IntoIter<Segment>,
+    rest: VecDeque<Segment>,
     current: Option<Open>,
     is_last: bool,
     /// CRC after the last record.
@@ -58,7 +59,7 @@ impl Decoder {
     pub(crate) fn new(dir: &Path, segments: &[Segment]) -> Result<Self> {
         let mut decoder = Self {
             dir: dir.to_owned(),
-            rest: segments.to_vec().into_iter(),
+            rest: segments.iter().cloned().collect(),
             current: None,
             is_last: false,
             crc: 0,
@@ -72,7 +73,7 @@ impl Decoder {
     /// Opens the next segment; false if there is none, in which case the decoder
     /// stays where it is.
     fn next_segment(&mut self) -> Result<bool> {
-        let Some(segment) = self.rest.next() else {
+        let Some(segment) = self.rest.pop_front() else {
             return Ok(false);
         };
         let path = self.dir.join(segment.file_name());
@@ -84,7 +85,7 @@ impl Decoder {
             length,
         });
         self.offset = 0;
-        self.is_last = self.rest.as_slice().is_empty();
+        self.is_last = self.rest.is_empty();
         Ok(true)
     }
 

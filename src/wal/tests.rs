@@ -118,7 +118,10 @@ fn reading_starts_at_a_snapshot_that_was_recorded() {
     let contents = read_all(&dir, &record).unwrap();
     assert_eq!(contents.entries.first().unwrap().index, 51);
     assert_eq!(contents.entries.len(), 50);
-    assert_eq!(valid_snapshot_entries(&dir).unwrap(), [record.clone()]);
+    assert_eq!(
+        valid_snapshot_entries(&dir).unwrap(),
+        std::slice::from_ref(&record)
+    );
     let other = |index, term| walpb::Snapshot {
         index,
         term,
@@ -278,8 +281,12 @@ fn a_v2_document_lists_the_members() {
         name: "a".into(),
         client_urls: vec!["http://127.0.0.1:2379".into()],
     };
-    let text =
-        String::from_utf8(v2store::document(&[member.clone()], &[7], Some("3.5.0"))).unwrap();
+    let text = String::from_utf8(v2store::document(
+        std::slice::from_ref(&member),
+        &[7],
+        Some("3.5.0"),
+    ))
+    .unwrap();
     let read = v2store::parse(text.as_bytes()).unwrap();
     assert_eq!(read.members, [member]);
     assert_eq!(read.removed, [7]);

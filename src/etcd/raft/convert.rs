@@ -12,10 +12,11 @@ use wire::raftpb as pb;
 /// proposal and refuses a type that it does not know (etcd's learner is 3), so it is
 /// given none; what etcd wrote travels in the context, which is ours alone.
 pub(crate) fn change_proposal(data: Bytes) -> lib::Entry {
-    let mut out = lib::Entry::default();
-    out.entry_type = lib::EntryType::EntryConfChange;
-    out.context = data;
-    out
+    lib::Entry {
+        entry_type: lib::EntryType::EntryConfChange,
+        context: data,
+        ..Default::default()
+    }
 }
 
 /// The data of an entry as etcd knows it. See [`change_proposal`].
@@ -29,18 +30,8 @@ pub(crate) fn data_of(entry: &lib::Entry) -> &Bytes {
 
 /// A message from a peer. `None` for a kind that peers never send.
 pub(crate) fn message_in(message: pb::Message) -> Option<lib::Message> {
-    let mut out = lib::Message::default();
-    out.msg_type = kind_in(message.r#type())?;
-    out.to = message.to;
-    out.from = message.from;
-    out.term = message.term;
-    out.log_term = message.log_term;
-    out.index = message.index;
-    out.commit = message.commit;
-    out.reject = message.reject;
-    out.reject_hint = message.reject_hint;
-    out.context = message.context.unwrap_or_default();
-    let is_proposal = out.msg_type == lib::MessageType::MsgPropose;
+    let msg_type = kind_in(message.r#type())?;
+    let is_proposal = msg_type == lib::MessageType::MsgPropose;
     let entries = message.entries.into_iter().map(|entry| {
         if is_proposal && entry.r#type() == pb::EntryType::EntryConfChange {
             change_proposal(entry.data.unwrap_or_default())
@@ -48,7 +39,20 @@ pub(crate) fn message_in(message: pb::Message) -> Option<lib::Message> {
             entry_in(entry)
         }
     });
-    out.entries = entries.collect::<Vec<_>>().into();
+    let mut out = lib::Message {
+        msg_type,
+        to: message.to,
+        from: message.from,
+        term: message.term,
+        log_term: message.log_term,
+        index: message.index,
+        commit: message.commit,
+        reject: message.reject,
+        reject_hint: message.reject_hint,
+        context: message.context.unwrap_or_default(),
+        entries: entries.collect::<Vec<_>>().into(),
+        ..Default::default()
+    };
     if message.snapshot.metadata.index != 0 {
         out.set_snapshot(snapshot_in(message.snapshot));
     }
@@ -133,16 +137,17 @@ fn kind_out(kind: lib::MessageType) -> pb::MessageType {
 }
 
 pub(crate) fn entry_in(entry: pb::Entry) -> lib::Entry {
-    let mut out = lib::Entry::default();
-    out.entry_type = match entry.r#type() {
-        pb::EntryType::EntryNormal => lib::EntryType::EntryNormal,
-        pb::EntryType::EntryConfChange => lib::EntryType::EntryConfChange,
-        pb::EntryType::EntryConfChangeV2 => lib::EntryType::EntryConfChangeV2,
-    };
-    out.term = entry.term;
-    out.index = entry.index;
-    out.data = entry.data.unwrap_or_default();
-    out
+    lib::Entry {
+        entry_type: match entry.r#type() {
+            pb::EntryType::EntryNormal => lib::EntryType::EntryNormal,
+            pb::EntryType::EntryConfChange => lib::EntryType::EntryConfChange,
+            pb::EntryType::EntryConfChangeV2 => lib::EntryType::EntryConfChangeV2,
+        },
+        term: entry.term,
+        index: entry.index,
+        data: entry.data.unwrap_or_default(),
+        ..Default::default()
+    }
 }
 
 pub(crate) fn entry_out(entry: lib::Entry) -> pb::Entry {
@@ -163,8 +168,10 @@ pub(crate) fn entry_out(entry: lib::Entry) -> pb::Entry {
 }
 
 pub(crate) fn snapshot_in(snapshot: pb::Snapshot) -> lib::Snapshot {
-    let mut out = lib::Snapshot::default();
-    out.data = snapshot.data.unwrap_or_default();
+    let mut out = lib::Snapshot {
+        data: snapshot.data.unwrap_or_default(),
+        ..Default::default()
+    };
     let metadata = out.mut_metadata();
     metadata.index = snapshot.metadata.index;
     metadata.term = snapshot.metadata.term;
@@ -185,13 +192,14 @@ pub(crate) fn snapshot_out(snapshot: lib::Snapshot) -> pb::Snapshot {
 }
 
 pub(crate) fn conf_state_in(state: pb::ConfState) -> lib::ConfState {
-    let mut out = lib::ConfState::default();
-    out.voters = state.voters;
-    out.learners = state.learners;
-    out.voters_outgoing = state.voters_outgoing;
-    out.learners_next = state.learners_next;
-    out.auto_leave = state.auto_leave;
-    out
+    lib::ConfState {
+        voters: state.voters,
+        learners: state.learners,
+        voters_outgoing: state.voters_outgoing,
+        learners_next: state.learners_next,
+        auto_leave: state.auto_leave,
+        ..Default::default()
+    }
 }
 
 pub(crate) fn conf_state_out(state: lib::ConfState) -> pb::ConfState {
@@ -209,11 +217,12 @@ pub(crate) fn conf_state_out(state: lib::ConfState) -> pb::ConfState {
 }
 
 pub(crate) fn hard_state_in(state: pb::HardState) -> lib::HardState {
-    let mut out = lib::HardState::default();
-    out.term = state.term;
-    out.vote = state.vote;
-    out.commit = state.commit;
-    out
+    lib::HardState {
+        term: state.term,
+        vote: state.vote,
+        commit: state.commit,
+        ..Default::default()
+    }
 }
 
 pub(crate) fn hard_state_out(state: &lib::HardState) -> pb::HardState {
@@ -226,13 +235,82 @@ pub(crate) fn hard_state_out(state: &lib::HardState) -> pb::HardState {
 
 /// What raft has to do for a change; `None` if only etcd's own records change.
 pub(crate) fn conf_change_in(change: &pb::ConfChange) -> Option<lib::ConfChange> {
-    let mut out = lib::ConfChange::default();
-    out.change_type = match change.r#type() {
+    let change_type = match change.r#type() {
         pb::ConfChangeType::ConfChangeAddNode => lib::ConfChangeType::AddNode,
         pb::ConfChangeType::ConfChangeRemoveNode => lib::ConfChangeType::RemoveNode,
         pb::ConfChangeType::ConfChangeAddLearnerNode => lib::ConfChangeType::AddLearnerNode,
         pb::ConfChangeType::ConfChangeUpdateNode => return None,
     };
-    out.node_id = change.node_id;
-    Some(out)
+    Some(lib::ConfChange {
+        change_type,
+        node_id: change.node_id,
+        ..Default::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every kind of message that peers send, and every field.
+    #[test]
+    fn messages_survive_the_boundary() {
+        for kind in 0..=18 {
+            let kind = pb::MessageType::try_from(kind).unwrap();
+            let mut message = pb::Message {
+                to: 1,
+                from: 2,
+                term: 3,
+                log_term: 4,
+                index: 5,
+                commit: 7,
+                reject: true,
+                reject_hint: 8,
+                context: Some(Bytes::from_static(b"context")),
+                snapshot: pb::Snapshot {
+                    data: Some(Bytes::from_static(b"data")),
+                    metadata: pb::SnapshotMetadata {
+                        conf_state: pb::ConfState {
+                            voters: vec![1, 2],
+                            learners: vec![3],
+                            ..Default::default()
+                        },
+                        index: 9,
+                        term: 3,
+                    },
+                },
+                ..Default::default()
+            };
+            message.set_type(kind);
+            for kind in [pb::EntryType::EntryNormal, pb::EntryType::EntryConfChange] {
+                let mut entry = pb::Entry {
+                    term: 3,
+                    index: 6,
+                    data: Some(Bytes::from_static(b"\x10\x03")),
+                    ..Default::default()
+                };
+                entry.set_type(kind);
+                message.entries.push(entry);
+            }
+            match message_in(message.clone()) {
+                Some(inner) => assert_eq!(message_out(inner), message),
+                None => assert!(matches!(
+                    kind,
+                    pb::MessageType::MsgHup
+                        | pb::MessageType::MsgBeat
+                        | pb::MessageType::MsgUnreachable
+                        | pb::MessageType::MsgSnapStatus
+                        | pb::MessageType::MsgCheckQuorum
+                )),
+            }
+        }
+    }
+
+    #[test]
+    fn a_proposed_change_hides_what_the_library_would_refuse() {
+        let entry = change_proposal(Bytes::from_static(b"\x10\x03"));
+        assert!(entry.data.is_empty());
+        assert_eq!(data_of(&entry), &Bytes::from_static(b"\x10\x03"));
+        assert_eq!(entry_out(entry).data(), b"\x10\x03");
+    }
 }

@@ -133,15 +133,17 @@ impl Driver {
     fn handle(&mut self, event: Event, batch: &mut Vec<(u64, lib::Entry)>) {
         match event {
             Event::Propose { id, data } => {
-                let mut entry = lib::Entry::default();
-                entry.data = data;
+                let entry = lib::Entry {
+                    data,
+                    ..Default::default()
+                };
                 self.gather(id, entry, batch);
             }
             Event::ProposeChange { id, change } => {
                 let entry = convert::change_proposal(change.encode_to_vec().into());
                 self.gather(id, entry, batch);
             }
-            Event::Step(message) => self.step(message),
+            Event::Step(message) => self.step(*message),
             Event::ReadIndex { context } => {
                 self.node.read_index(context.to_be_bytes().to_vec());
             }

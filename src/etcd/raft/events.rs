@@ -16,7 +16,7 @@ use crate::server::{
 /// What the rest of the member asks of raft.
 pub(crate) enum Event {
     /// A message from a peer.
-    Step(pb::Message),
+    Step(Box<pb::Message>),
     Propose {
         id: u64,
         data: Bytes,

@@ -151,7 +151,7 @@ impl Server {
         }
         if self.0.config.strict_reconfig_check {
             let (members, started) = self.voters_started(|_| true);
-            if started + 1 < (members + 1) / 2 + 1 {
+            if started + 1 < quorum(members + 1) {
                 return Err(EtcdError::NotEnoughStartedMembers);
             }
         }
@@ -214,7 +214,7 @@ impl Server {
             let (voters, started) = self.voters_started(|_| true);
             // One running member of one may grow: that is how a restored cluster begins.
             let alone = started == 1 && voters == 1;
-            if !alone && started < (voters + 1) / 2 + 1 {
+            if !alone && started < quorum(voters + 1) {
                 return Err(EtcdError::NotEnoughStartedMembers);
             }
         }
@@ -239,7 +239,7 @@ impl Server {
             return Ok(());
         }
         let (voters, started) = self.voters_started(|member| member != id);
-        if started < voters / 2 + 1 {
+        if started < quorum(voters) {
             return Err(EtcdError::NotEnoughStartedMembers);
         }
         // A member that is down is no part of the active quorum.
@@ -278,6 +278,11 @@ impl Server {
             })
             .count()
     }
+}
+
+/// So many of a number of voters decide.
+fn quorum(voters: usize) -> usize {
+    voters / 2 + 1
 }
 
 /// Refuses URLs that etcd refuses; the others come back sorted.

@@ -57,7 +57,7 @@ impl RaftInbox for Inbox {
             }
             inner
                 .inbox
-                .send(Event::Step(message))
+                .send(Event::Step(Box::new(message)))
                 .await
                 .map_err(|_| EtcdError::Stopped)
         })
