@@ -308,3 +308,82 @@ pub fn minified(config: &Value, context: &str) -> Result<Value, KubeconfigError>
     }
     Ok(small)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Overrides, Section, choose, entry, merge, minified, parse, redacted, set_entry};
+
+    const FIRST: &str = "current-context: a\nclusters: [{name: k, cluster: {server: 'https://one:6443'}}]\ncontexts: [{name: a, context: {cluster: k, user: u, namespace: ns1}}]\nusers: [{name: u, user: {token: secret}}]\n";
+    const SECOND: &str = "current-context: b\nclusters: [{name: k, cluster: {server: 'https://two:6443'}}, {name: l, cluster: {server: 'https://three:6443'}}]\ncontexts: [{name: b, context: {cluster: l, user: u}}]\n";
+
+    fn both() -> serde_json::Value {
+        merge(&[parse("1", FIRST).unwrap(), parse("2", SECOND).unwrap()])
+    }
+
+    #[test]
+    fn the_first_file_wins() {
+        let config = both();
+        assert_eq!(config["current-context"], "a");
+        assert_eq!(
+            entry(&config, Section::Clusters, "k").unwrap()["server"],
+            "https://one:6443"
+        );
+        assert!(entry(&config, Section::Clusters, "l").is_some());
+    }
+
+    #[test]
+    fn contexts_are_chosen() {
+        let config = both();
+        let chosen = choose(&config, &Overrides::default()).unwrap();
+        assert_eq!(
+            (chosen.namespace.as_str(), chosen.namespace_named),
+            ("ns1", true)
+        );
+        assert_eq!(chosen.user["token"], "secret");
+        let other = Overrides {
+            context: "b".to_owned(),
+            ..Overrides::default()
+        };
+        let chosen = choose(&config, &other).unwrap();
+        assert_eq!(chosen.cluster["server"], "https://three:6443");
+        assert_eq!(chosen.namespace, "default");
+        let wrong = Overrides {
+            context: "c".to_owned(),
+            ..Overrides::default()
+        };
+        assert!(choose(&config, &wrong).is_err());
+    }
+
+    #[test]
+    fn what_is_shown_holds_no_secrets() {
+        let small = redacted(&minified(&both(), "").unwrap());
+        assert_eq!(small["users"][0]["user"]["token"], "REDACTED");
+        assert_eq!(small["clusters"].as_array().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn entries_are_replaced_in_place() {
+        let mut config = both();
+        assert!(set_entry(
+            &mut config,
+            Section::Users,
+            "u",
+            serde_json::json!({"token": "x"})
+        ));
+        assert!(!set_entry(
+            &mut config,
+            Section::Users,
+            "a",
+            serde_json::json!({})
+        ));
+        assert_eq!(config["users"][0]["name"], "a");
+        assert_eq!(config["users"][1]["user"]["token"], "x");
+    }
+
+    #[test]
+    fn what_is_no_mapping_is_refused() {
+        assert!(parse("f", "- 1").is_err());
+        assert!(parse("f", "a: b: c").is_err());
+        assert!(parse("f", "").unwrap()["clusters"].is_null());
+    }
+}

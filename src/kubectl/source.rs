@@ -120,7 +120,11 @@ async fn expand(cx: &Cx, document: Value, source: &str, items: &mut Vec<Item>) -
 /// The object's namespace contradicts `--namespace`.
 pub fn settle(cx: &Cx, res: Res, mut object: Value, source: &str) -> Outcome<Item> {
     let mut namespace = String::new();
-    if res.namespaced {
+    let local = cx.flags.has("local") && cx.bool("local");
+    if local {
+        // Nothing is sent, so nothing needs a place.
+        namespace = text(&object, "metadata.namespace").to_owned();
+    } else if res.namespaced {
         let own = text(&object, "metadata.namespace").to_owned();
         let default = cx.namespace()?;
         if own.is_empty() {

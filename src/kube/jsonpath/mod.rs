@@ -106,9 +106,10 @@ pub fn relaxed(expression: &str) -> Result<String, JsonPathError> {
         return Ok(String::new());
     }
     let unexpected = || {
-        JsonPathError(format!(
-            "unexpected path string, expected a 'name1.name2' or '.name1.name2' or '{{name1.name2}}' or '{{.name1.name2}}'"
-        ))
+        JsonPathError(
+            "unexpected path string, expected a 'name1.name2' or '.name1.name2' or '{name1.name2}' or '{.name1.name2}'"
+                .to_owned(),
+        )
     };
     let inner = match (expression.strip_prefix('{'), expression.strip_suffix('}')) {
         (Some(rest), Some(_)) => rest.strip_suffix('}').ok_or_else(unexpected)?,

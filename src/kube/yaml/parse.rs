@@ -51,10 +51,10 @@ pub fn parse_documents(text: &str) -> Result<Vec<Value>, YamlError> {
 /// # Errors
 /// As [`parse_documents`].
 pub fn parse_documents_with_lines(text: &str) -> Result<Vec<Document>, YamlError> {
-    if text.trim_start().starts_with('{') {
-        if let Some(found) = parse_json_stream(text) {
-            return Ok(found);
-        }
+    if text.trim_start().starts_with('{')
+        && let Some(found) = parse_json_stream(text)
+    {
+        return Ok(found);
     }
     let mut documents = Vec::new();
     for (first_line, chunk) in split(text) {

@@ -210,7 +210,7 @@ pub async fn events(cx: &Cx) -> Outcome {
     all.sort_by(|a, b| last_seen(a).cmp(last_seen(b)));
     let format = Format::from_flags(cx, false)?;
     if !matches!(format, Format::Plain) {
-        let items: Vec<Value> = all.into_iter().map(|e| with_kind(e)).collect();
+        let items: Vec<Value> = all.into_iter().map(with_kind).collect();
         let whole =
             json!({"apiVersion": "v1", "items": items, "kind": "EventList", "metadata": {}});
         return put(&format.render(cx, &whole)?);

@@ -91,11 +91,8 @@ pub async fn run(cx: &Cx) -> Outcome {
         fetch: false,
     };
     let (items, mut errors) = source::resolve(cx, cx.args(), wanted).await?;
-    if cx.bool("all-namespaces") && items.iter().any(|i| !i.res.namespaced) {
-        eprintln!(
-            "Warning: deleting cluster-scoped resources, not scoped to the provided namespace"
-        );
-    } else if cx.namespace_enforced() && items.iter().any(|i| !i.res.namespaced) {
+    let scoped = cx.bool("all-namespaces") || cx.namespace_enforced();
+    if scoped && items.iter().any(|i| !i.res.namespaced) {
         eprintln!(
             "Warning: deleting cluster-scoped resources, not scoped to the provided namespace"
         );

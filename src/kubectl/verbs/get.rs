@@ -246,7 +246,11 @@ async fn tables(cx: &Cx, queries: &[Query], format: &Format) -> Outcome {
             continue;
         }
         if !cx.text("sort-by").is_empty() {
-            sort::sort_by(&mut rows, cx.text("sort-by"), |row| &row["object"])?;
+            match sort::sort_by(&mut rows, cx.text("sort-by"), |row| &row["object"]) {
+                // Rows that all lack the field stay as they are.
+                Err(Error::Message(why)) if why.starts_with("couldn't find any field") => {}
+                done => done?,
+            }
         }
         let lines = table::lines(&columns, &rows, &options(cx, format, res, several), "");
         let mut out = String::new();

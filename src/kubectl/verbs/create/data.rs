@@ -55,6 +55,13 @@ fn gather(cx: &Cx) -> Outcome<Entries> {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
+            let key = line.split_once('=').map_or(line, |(key, _)| key);
+            if !key_good(key) || key.starts_with(|c: char| c.is_ascii_digit()) {
+                return fail(format!(
+                    "{} is not a valid key name: a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and must not start with a digit (e.g. 'my.env-name',  or 'MY_ENV.NAME',  or 'MyEnvName1', regex used for validation is '[-._a-zA-Z][-._a-zA-Z0-9]*')",
+                    kube::gofmt::quote(key)
+                ));
+            }
             match line.split_once('=') {
                 Some((key, value)) => entries.push((key.to_owned(), value.as_bytes().to_vec())),
                 None => {

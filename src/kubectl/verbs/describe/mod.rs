@@ -217,6 +217,7 @@ fn capital(value: bool) -> &'static str {
 pub async fn run(cx: &Cx) -> Outcome {
     let mut errors = Vec::new();
     let mut items = Vec::new();
+    let mut prefixes = Vec::new();
     if cx.flags.given("filename") || cx.flags.given("kustomize") {
         for mut item in source::from_files(cx).await? {
             match cx.client()?.get(&item.path()).await {
@@ -243,8 +244,16 @@ pub async fn run(cx: &Cx) -> Outcome {
             }
             Selection::Named(named) => {
                 for item in named {
+                    let name = item.name.clone();
                     match by_name_or_prefix(cx, item).await {
-                        Ok(found) => items.extend(found),
+                        Ok(found) => {
+                            for item in found {
+                                if item.name != name {
+                                    prefixes.push(items.len());
+                                }
+                                items.push(item);
+                            }
+                        }
                         Err(e) => errors.push(e),
                     }
                 }
@@ -260,7 +269,11 @@ pub async fn run(cx: &Cx) -> Outcome {
         }
     }
     for (i, item) in items.iter().enumerate() {
-        let page = describe(cx, item).await?;
+        let mut page = describe(cx, item).await?;
+        // As Google's: what was found by a prefix ends in one more line.
+        if prefixes.contains(&i) {
+            page.push('\n');
+        }
         put(&format!("{}{page}", if i > 0 { "\n\n" } else { "" }))?;
     }
     if items.is_empty() && errors.is_empty() {
