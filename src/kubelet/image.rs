@@ -30,7 +30,7 @@ pub fn applets(image: &str) -> Vec<String> {
 }
 
 /// The last part of an image's path, without its tag.
-fn repository(image: &str) -> &str {
+pub fn repository(image: &str) -> &str {
     let last = image.rsplit('/').next().unwrap_or(image);
     last.split([':', '@']).next().unwrap_or(last)
 }
@@ -71,7 +71,7 @@ pub fn classify(image: &str) -> Image {
 pub fn pull_error(image: &str) -> String {
     let full = crate::state::full_image(image);
     format!(
-        "failed to pull and unpack image \"{full}\": failed to resolve reference \"{full}\": \
+        "rpc error: code = NotFound desc = failed to pull and unpack image \"{full}\": failed to resolve reference \"{full}\": \
          {full}: not found"
     )
 }

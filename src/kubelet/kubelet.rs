@@ -1,48 +1,63 @@
 //! The kubelet's loop: what should run on this node, from files and from the API,
 //! against what does.
 
+mod mirror;
+
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{HashMap, HashSet},
     path::PathBuf,
+    time::Duration,
 };
 
 use kube::object;
 use rest::Client;
-use serde_json::{Value, json};
-use tokio::sync::{mpsc, watch};
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{
     config::Config,
-    ledger::Ledger,
-    manifest::{self, CONFIG_HASH, CONFIG_MIRROR},
+    ledger::{Ledger, Record, Sandbox},
+    manifest::CONFIG_MIRROR,
     pods::Change,
     state::{self, ContainerState, PodFacts},
     status::Push,
     worker::{self, Order, Shared, Told},
 };
 
+/// How often what is left of Pods that are gone is looked at.
+const CLEAR_EVERY: Duration = Duration::from_secs(20);
+
 /// A Pod that runs here.
-pub struct Running {
-    pub pod: Value,
-    pub is_static: bool,
-    pub states: Vec<ContainerState>,
-    pub status: Value,
-    pub pod_ip: String,
+struct Running {
+    pod: Value,
+    is_static: bool,
+    states: Vec<ContainerState>,
+    status: Value,
+    pod_ip: String,
     started_at: String,
+    sandbox: Sandbox,
     orders: mpsc::UnboundedSender<Order>,
     stopping: bool,
+    /// The API has no such Pod any more.
+    gone: bool,
+    /// The API had the Pod again while it was stopping, as after a restore.
+    back: bool,
 }
 
 /// A question of the kubelet's own server or of `crictl`.
 pub enum Question {
     /// Every Pod with its status.
-    Pods(tokio::sync::oneshot::Sender<Vec<(Value, Vec<ContainerState>)>>),
+    Pods(oneshot::Sender<Vec<(Value, Vec<ContainerState>)>>),
     /// Stop one container; it starts again as the Pod's policy says.
     StopContainer {
         uid: String,
         name: String,
         grace: u64,
     },
+    /// Stop all containers of a Pod, whose sandbox is made anew.
+    StopPod { uid: String },
+    /// Show nothing more of an ended container.
+    Forget { uid: String, id: String },
 }
 
 /// The loop's state.
@@ -55,15 +70,18 @@ pub struct Kubelet {
     ledger: Ledger,
     /// By UID; a static Pod's is its hash.
     running: HashMap<String, Running>,
-    /// Static Pods that wait for their predecessor's end, by namespace/name.
-    pending: BTreeMap<String, Value>,
+    /// Static Pods that wait for the end of another one of their name. The first to come
+    /// is the first to start, whatever the others say.
+    pending: Vec<Value>,
     /// Mirror Pods that the API has, by namespace/name.
     mirrors: HashMap<String, Value>,
+    /// Mirror Pods that are being made.
+    making: HashSet<String>,
     /// Whether the API has told us of its Pods at all.
     listed: bool,
+    /// Whether the manifests have been read at all.
+    read: bool,
     next_ip: u8,
-    /// Whether containers that an earlier kubelet left and nobody claims are ended.
-    strays_ended: bool,
 }
 
 /// What the loop hears.
@@ -72,6 +90,11 @@ pub struct Sources {
     pub changes: mpsc::UnboundedReceiver<Change>,
     pub told: mpsc::UnboundedReceiver<Told>,
     pub questions: mpsc::UnboundedReceiver<Question>,
+}
+
+/// The present as objects write it.
+fn now() -> String {
+    kube::time::rfc3339(jiff::Timestamp::now().as_second())
 }
 
 impl Kubelet {
@@ -91,16 +114,18 @@ impl Kubelet {
             node_uid,
             ledger,
             running: HashMap::new(),
-            pending: BTreeMap::new(),
+            pending: Vec::new(),
             mirrors: HashMap::new(),
+            making: HashSet::new(),
             listed: false,
+            read: false,
             next_ip: 2,
-            strays_ended: false,
         }
     }
 
     /// Runs for ever.
     pub async fn run(mut self, mut sources: Sources) {
+        let mut clear = tokio::time::interval(CLEAR_EVERY);
         loop {
             tokio::select! {
                 Some(pods) = sources.files.recv() => self.set_static(pods),
@@ -108,40 +133,48 @@ impl Kubelet {
                 Some(told) = sources.told.recv() => self.told(told),
                 Some(question) = sources.questions.recv() => self.answer(question),
                 Ok(()) = self.node_uid.changed() => self.make_mirrors(),
-                else => return,
+                _ = clear.tick() => {
+                    self.ledger.clear_gone(jiff::Timestamp::now().as_second());
+                }
             }
         }
     }
 
-    fn answer(&self, question: Question) {
+    fn answer(&mut self, question: Question) {
+        let order = |one: &Running, order: Order| drop(one.orders.send(order));
         match question {
             Question::Pods(answer) => {
-                let pods = self
-                    .running
-                    .values()
-                    .map(|one| {
-                        let mut pod = one.pod.clone();
-                        pod["status"] = one.status.clone();
-                        (pod, one.states.clone())
-                    })
-                    .collect();
-                let _ = answer.send(pods);
+                let with_status = |one: &Running| {
+                    let mut pod = one.pod.clone();
+                    pod["status"] = one.status.clone();
+                    (pod, one.states.clone())
+                };
+                let _ = answer.send(self.running.values().map(with_status).collect());
             }
             Question::StopContainer { uid, name, grace } => {
                 if let Some(one) = self.running.get(&uid) {
-                    let _ = one.orders.send(Order::StopContainer { name, grace });
+                    order(one, Order::StopContainer { name, grace });
                 }
             }
+            Question::StopPod { uid } => {
+                let Some(one) = self.running.get_mut(&uid) else {
+                    return;
+                };
+                one.sandbox = new_sandbox(&uid, one.sandbox.attempt + 1);
+                for name in one.states.iter().map(|state| state.name.clone()) {
+                    order(one, Order::StopContainer { name, grace: 0 });
+                }
+            }
+            Question::Forget { uid, id } => match self.running.get(&uid) {
+                Some(one) => order(one, Order::Forget { id }),
+                None => drop(self.ledger.remove_gone(&id)),
+            },
         }
     }
 
     /// The static Pods are these and no others.
     fn set_static(&mut self, pods: Vec<Value>) {
         let wanted: Vec<&str> = pods.iter().map(object::uid).collect();
-        if !self.strays_ended {
-            self.strays_ended = true;
-            self.ledger.end_strays(&wanted);
-        }
         let unwanted: Vec<String> = self
             .running
             .iter()
@@ -152,13 +185,12 @@ impl Kubelet {
             self.stop(&uid, None);
         }
         self.pending
-            .retain(|_, pod| wanted.contains(&object::uid(pod)));
+            .retain(|pod| wanted.contains(&object::uid(pod)));
         for pod in pods {
-            if self
-                .running
-                .get(object::uid(&pod))
-                .is_some_and(|one| !one.stopping)
-            {
+            let uid = object::uid(&pod);
+            let runs = self.running.get(uid).is_some_and(|one| !one.stopping);
+            let waits = self.pending.iter().any(|other| object::uid(other) == uid);
+            if runs || waits {
                 continue;
             }
             let name = object::key(&pod);
@@ -167,54 +199,79 @@ impl Kubelet {
                 .values()
                 .any(|one| object::key(&one.pod) == name);
             if taken {
-                self.pending.insert(name, pod);
+                self.pending.push(pod);
             } else {
                 self.start(pod, true);
             }
+        }
+        if !self.read {
+            self.read = true;
+            self.ledger.end_strays(true);
         }
         self.make_mirrors();
     }
 
     fn start(&mut self, pod: Value, is_static: bool) {
         let uid = object::uid(&pod).to_owned();
+        let left = self.ledger.adopt(&uid).unwrap_or_default();
         let host_network = object::flag(&pod, "spec.hostNetwork");
         let pod_ip = match host_network {
             true => self.config.address.to_string(),
-            false => self.new_ip(),
+            false if left.pod_ip.is_empty() => self.new_ip(),
+            false => left.pod_ip,
         };
         let (orders, receiver) = mpsc::unbounded_channel();
-        let adopted = self.ledger.adopt(&uid);
-        tokio::spawn(worker::run(
+        let adopted = left.states;
+        let worker = worker::run(
             uid.clone(),
             pod.clone(),
-            adopted,
+            adopted.clone(),
             self.shared.clone(),
             receiver,
-        ));
-        let now = kube::time::rfc3339(jiff::Timestamp::now().as_second());
+        );
+        tokio::spawn(worker);
+        let known_start = [
+            left.started_at.as_str(),
+            object::text(&pod, "status.startTime"),
+        ];
+        let started_at = known_start.into_iter().find(|time| !time.is_empty());
+        let sandbox = match left.sandbox.id.as_str() {
+            "" => new_sandbox(&uid, u32::from(!adopted.is_empty())),
+            _ => left.sandbox,
+        };
         let running = Running {
-            status: Value::Null,
+            // Conditions that hold as before keep their transition times.
+            status: object::at(&pod, "status").clone(),
+            started_at: started_at.map_or_else(now, str::to_owned),
             pod,
             is_static,
-            states: Vec::new(),
+            states: adopted,
             pod_ip,
-            started_at: now,
+            sandbox,
             orders,
             stopping: false,
+            gone: false,
+            back: false,
         };
         self.running.insert(uid, running);
     }
 
+    /// An address of this node's Pod network that no Pod has.
     fn new_ip(&mut self) -> String {
         let network = crate::pod_network(self.config.address);
         let prefix = network.trim_end_matches("0/24").to_owned();
-        let ip = format!("{prefix}{}", self.next_ip);
-        self.next_ip = if self.next_ip >= 254 {
-            2
-        } else {
-            self.next_ip + 1
-        };
-        ip
+        for _ in 0..253 {
+            let ip = format!("{prefix}{}", self.next_ip);
+            self.next_ip = match self.next_ip {
+                254.. => 2,
+                ip => ip + 1,
+            };
+            if !self.running.values().any(|one| one.pod_ip == ip) {
+                return ip;
+            }
+        }
+        // More Pods than a node takes (110) would be needed to get here.
+        format!("{prefix}254")
     }
 
     fn stop(&mut self, uid: &str, grace: Option<u64>) {
@@ -228,23 +285,44 @@ impl Kubelet {
 
     fn told(&mut self, told: Told) {
         match told {
-            Told::States { key, states } => {
-                self.ledger.note(&key, &states);
-                let Some(one) = self.running.get_mut(&key) else {
-                    return;
-                };
-                one.states = states;
-                let facts = PodFacts {
-                    host_ip: self.config.address.to_string(),
-                    pod_ip: one.pod_ip.clone(),
-                    started_at: one.started_at.clone(),
-                    now: kube::time::rfc3339(jiff::Timestamp::now().as_second()),
-                };
-                one.status = state::status(&one.pod, &one.states, &facts, &one.status);
-                self.push(&key);
-            }
+            Told::States { key, states } => self.note(&key, states),
             Told::Stopped { key } => self.stopped(&key),
+            Told::MirrorMade { name, again } => {
+                self.making.remove(&name);
+                if again {
+                    self.make_mirrors();
+                }
+            }
         }
+    }
+
+    fn note(&mut self, key: &str, states: Vec<ContainerState>) {
+        let Some(one) = self.running.get_mut(key) else {
+            return;
+        };
+        one.states = states;
+        let facts = PodFacts {
+            host_ip: self.config.address.to_string(),
+            pod_ip: one.pod_ip.clone(),
+            started_at: one.started_at.clone(),
+            now: now(),
+        };
+        let record = Record {
+            metadata: object::at(&one.pod, "metadata").clone(),
+            is_static: one.is_static,
+            sandbox: one.sandbox.clone(),
+            pod_ip: one.pod_ip.clone(),
+            started_at: one.started_at.clone(),
+            states: one.states.clone(),
+            gone_at: 0,
+        };
+        let status = state::status(&one.pod, &one.states, &facts, &one.status);
+        let changed = status != one.status;
+        one.status = status;
+        if changed {
+            self.push(key);
+        }
+        self.ledger.note(key, record);
     }
 
     /// Brings a Pod's status on its way to the API.
@@ -253,11 +331,9 @@ impl Kubelet {
             return;
         };
         let uid = if one.is_static {
-            match self.mirrors.get(&object::key(&one.pod)) {
-                Some(mirror) if object::annotation(mirror, CONFIG_HASH) == key => {
-                    object::uid(mirror)
-                }
-                _ => return,
+            match self.mirror_of(one) {
+                Some(mirror) => object::uid(mirror),
+                None => return,
             }
         } else {
             key
@@ -276,71 +352,68 @@ impl Kubelet {
             return;
         };
         if !one.is_static {
-            // Nothing of it runs: the API may forget it.
-            self.delete(&one.pod, key);
+            if one.back {
+                self.start(one.pod, false);
+            } else if !one.gone {
+                // Nothing of it runs: the API may forget it.
+                self.delete(&one.pod, key);
+            }
             return;
         }
         let name = object::key(&one.pod);
-        match self.pending.remove(&name) {
-            Some(successor) => {
-                self.start(successor, true);
-                self.make_mirrors();
-            }
+        let next = self
+            .pending
+            .iter()
+            .position(|pod| object::key(pod) == name)
+            .map(|at| self.pending.remove(at));
+        match next {
+            Some(successor) => self.start(successor, true),
             None => {
-                if let Some(mirror) = self.mirrors.remove(&name) {
-                    self.delete(&mirror, object::uid(&mirror));
+                if let Some(mirror) = self.mirrors.get(&name) {
+                    self.delete(mirror, object::uid(mirror));
                 }
             }
         }
-    }
-
-    /// Deletes a Pod from the API at once, in the background.
-    fn delete(&self, pod: &Value, uid: &str) {
-        let client = self.client.clone();
-        let path = path(pod);
-        let options = json!({
-            "apiVersion": "v1",
-            "gracePeriodSeconds": 0,
-            "kind": "DeleteOptions",
-            "preconditions": { "uid": uid },
-        });
-        tokio::spawn(async move {
-            for _ in 0..50 {
-                match client.delete(&path, &options).await {
-                    Err(error) if error.code().is_none() => {
-                        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-                    }
-                    _ => return,
-                }
-            }
-        });
+        self.make_mirrors();
     }
 
     fn change(&mut self, change: Change) {
         match change {
             Change::Listed(pods) => {
-                self.listed = true;
                 self.mirrors.clear();
-                let listed: Vec<String> =
-                    pods.iter().map(|pod| object::uid(pod).to_owned()).collect();
+                let listed: HashSet<&str> = pods.iter().map(object::uid).collect();
                 let gone: Vec<String> = self
                     .running
                     .iter()
-                    .filter(|(uid, one)| !one.is_static && !listed.contains(uid))
+                    .filter(|(uid, one)| !one.is_static && !listed.contains(uid.as_str()))
                     .map(|(uid, _)| uid.clone())
                     .collect();
                 for uid in gone {
-                    self.stop(&uid, Some(0));
+                    self.vanished(&uid);
                 }
                 for pod in pods {
+                    let uid = object::uid(&pod).to_owned();
+                    let known = object::at(&pod, "status").clone();
                     self.apply(pod);
+                    // Whatever was told before may have been lost since.
+                    if self
+                        .running
+                        .get(&uid)
+                        .is_some_and(|one| !one.states.is_empty() && one.status != known)
+                    {
+                        self.push(&uid);
+                    }
+                }
+                if !self.listed {
+                    self.listed = true;
+                    self.ledger.end_strays(false);
                 }
                 self.make_mirrors();
             }
             Change::Applied(pod) => self.apply(pod),
             Change::Deleted(pod) => {
                 if object::annotation(&pod, CONFIG_MIRROR).is_empty() {
-                    self.stop(object::uid(&pod), Some(0));
+                    self.vanished(object::uid(&pod));
                 } else {
                     self.mirrors.remove(&object::key(&pod));
                     self.make_mirrors();
@@ -349,89 +422,64 @@ impl Kubelet {
         }
     }
 
+    /// The API has no such Pod any more.
+    fn vanished(&mut self, uid: &str) {
+        if let Some(one) = self.running.get_mut(uid) {
+            one.gone = true;
+            one.back = false;
+        }
+        self.stop(uid, None);
+    }
+
     fn apply(&mut self, pod: Value) {
-        let uid = object::uid(&pod).to_owned();
         if !object::annotation(&pod, CONFIG_MIRROR).is_empty() {
             self.apply_mirror(pod);
             return;
         }
-        if let Some(one) = self.running.get_mut(&uid) {
-            one.pod = pod;
-            if object::deleting(&one.pod) {
-                let grace = object::int(&one.pod, "metadata.deletionGracePeriodSeconds");
-                self.stop(&uid, grace.and_then(|grace| u64::try_from(grace).ok()));
-            } else if self.running[&uid].status != *object::at(&self.running[&uid].pod, "status") {
-                // Somebody else wrote it, or it went back with a restored etcd.
-                let known = &self.running[&uid];
-                let theirs = object::text(&known.pod, "status.phase");
-                if !known.status.is_null() && theirs != object::text(&known.status, "phase") {
-                    self.push(&uid);
-                }
+        let uid = object::uid(&pod).to_owned();
+        let deleting = object::deleting(&pod);
+        let Some(one) = self.running.get_mut(&uid) else {
+            let phase = object::text(&pod, "status.phase");
+            if deleting {
+                self.delete(&pod, &uid);
+            } else if phase != "Succeeded" && phase != "Failed" {
+                self.start(pod, false);
             }
             return;
-        }
-        let phase = object::text(&pod, "status.phase");
-        if object::deleting(&pod) {
-            self.delete(&pod, &uid);
-        } else if phase != "Succeeded" && phase != "Failed" {
-            self.start(pod, false);
-        }
-    }
-
-    fn apply_mirror(&mut self, mirror: Value) {
-        let name = object::key(&mirror);
-        let hash = object::annotation(&mirror, CONFIG_HASH).to_owned();
-        let current = self
-            .running
-            .values()
-            .find(|one| one.is_static && object::key(&one.pod) == name)
-            .map(|one| object::uid(&one.pod).to_owned());
-        let deleting = object::deleting(&mirror);
-        let uid = object::uid(&mirror).to_owned();
-        let known = self.mirrors.insert(name.clone(), mirror);
-        match current {
-            Some(current) if current == hash && !deleting => {
-                if known.is_none_or(|known| object::uid(&known) != uid) {
-                    self.push(&hash);
-                }
-            }
-            // Of an earlier text, of no Pod at all, or unwanted: it goes, and comes
-            // again if there is a Pod for it.
-            _ => {
-                if let Some(mirror) = self.mirrors.get(&name) {
-                    self.delete(mirror, &uid);
-                }
-            }
-        }
-    }
-
-    /// Shows every static Pod in the API.
-    fn make_mirrors(&mut self) {
-        if !self.listed || self.node_uid.borrow().is_empty() {
+        };
+        let edited = one.pod["spec"] != pod["spec"];
+        one.pod = pod;
+        if one.stopping {
+            one.back = !deleting;
+            one.gone = false;
             return;
         }
-        let node_uid = self.node_uid.borrow().clone();
-        for one in self
-            .running
-            .values()
-            .filter(|one| one.is_static && !one.stopping)
-        {
-            match self.mirrors.get(&object::key(&one.pod)) {
-                Some(mirror)
-                    if object::annotation(mirror, CONFIG_HASH) == object::uid(&one.pod) => {}
-                Some(mirror) => self.delete(mirror, object::uid(mirror)),
-                None => {
-                    let mirror = manifest::mirror(&one.pod, &node_uid);
-                    let client = self.client.clone();
-                    let namespace = object::namespace(&one.pod).to_owned();
-                    tokio::spawn(async move {
-                        let path = format!("/api/v1/namespaces/{namespace}/pods");
-                        // That it exists already is told by the watch.
-                        let _ = client.post(&path, &mirror).await;
-                    });
-                }
-            }
+        if deleting {
+            let grace = object::int(&one.pod, "metadata.deletionGracePeriodSeconds");
+            self.stop(&uid, grace.and_then(|grace| u64::try_from(grace).ok()));
+            return;
         }
+        if edited {
+            let _ = one.orders.send(Order::Update(Box::new(one.pod.clone())));
+        }
+        // Somebody else wrote it: a controller, or a restored etcd.
+        let theirs = |what: &str| object::condition_true(&one.pod, what);
+        let ours = serde_json::json!({ "status": one.status });
+        let differs = object::text(&one.pod, "status.phase") != object::text(&ours, "status.phase")
+            || theirs("Ready") != object::condition_true(&ours, "Ready");
+        // Until its worker has spoken, nothing is known here that the API does not know.
+        let stale = object::text(&one.pod, "status.phase") != "Pending";
+        if differs && stale && !one.states.is_empty() {
+            self.push(&uid);
+        }
+    }
+}
+
+fn new_sandbox(uid: &str, attempt: u32) -> Sandbox {
+    Sandbox {
+        id: worker::new_id(uid, "sandbox"),
+        attempt,
+        created_at: now(),
     }
 }
 

@@ -6,9 +6,12 @@
 
 mod backoff;
 mod config;
+mod cri;
+mod crictl;
 mod events;
 mod files;
 mod image;
+mod kubeadm;
 mod kubelet;
 mod ledger;
 mod log;
@@ -17,10 +20,14 @@ mod node;
 mod pods;
 mod probe;
 mod server;
+mod simulate;
 mod state;
 mod status;
 mod volumes;
 mod worker;
+
+pub use crictl::run_crictl;
+pub use kubeadm::run_kubeadm;
 
 use std::{ffi::OsString, net::Ipv4Addr, process::ExitCode, time::Duration};
 
@@ -90,7 +97,7 @@ async fn run(config: Config) -> ExitCode {
         logs: kubelet::log_dir(),
         address: config.address.to_string(),
     };
-    let ledger = Ledger::open("/var/lib/kubelet/containers.json".into());
+    let ledger = Ledger::open(ledger::PATH.into());
     if !config.manifests.as_os_str().is_empty() {
         let (dir, node) = (config.manifests.clone(), config.node.clone());
         tokio::spawn(files::watch(dir, node, config.file_check, files));
@@ -98,6 +105,7 @@ async fn run(config: Config) -> ExitCode {
     tokio::spawn(pods::watch(client.clone(), config.node.clone(), changes));
     tokio::spawn(status::run(client.clone(), statuses_rx));
     tokio::spawn(node::run(client.clone(), config.clone(), node_uid));
+    tokio::spawn(cri::run(questions.clone()));
     tokio::spawn(server::run(config.clone(), questions));
     log::info("Started kubelet", &[]);
     let kubelet = Kubelet::new(config, client, shared, statuses, node_uid_rx, ledger);

@@ -38,19 +38,15 @@ pub fn parse(file: &str, text: &str, node: &str, now: &str) -> Result<Value, Str
     if object::list(&pod, "spec.containers").is_empty() {
         return Err("invalid pod: spec.containers: Required value".into());
     }
-    for (index, container) in object::list(&pod, "spec.containers").iter().enumerate() {
-        if object::text(container, "name").is_empty() || object::text(container, "image").is_empty()
-        {
-            return Err(format!(
-                "invalid pod: spec.containers[{index}] needs a name and an image"
-            ));
-        }
+    let mistakes = mistakes(&pod);
+    if !mistakes.is_empty() {
+        return Err(format!("invalid pod: [{}]", mistakes.join(", ")));
     }
-    // The file's name is part of the identity, so that two files with one text are two Pods.
+    // What the text means, not how it is written: a new comment is no new Pod. The file's
+    // name belongs to it, so that two files with one text are two Pods.
     let mut digest = Sha256::new();
-    digest.update(node);
-    digest.update(file);
-    digest.update(text);
+    digest.update(pod.to_string());
+    digest.update(format!("host:{node}file:{file}"));
     let hash = hex(&digest.finalize()[..16]);
     if object::namespace(&pod).is_empty() {
         object::set(&mut pod, "metadata.namespace", json!("default"));
@@ -75,6 +71,42 @@ pub fn parse(file: &str, text: &str, node: &str, now: &str) -> Result<Value, Str
     );
     object::remove(&mut pod, "status");
     Ok(pod)
+}
+
+/// What a Pod that is parsed lacks, in the words of its validation (Kubernetes 1.32
+/// `pkg/apis/core/validation`).
+fn mistakes(pod: &Value) -> Vec<String> {
+    let mut mistakes = Vec::new();
+    let volumes: Vec<&str> = object::list(pod, "spec.volumes")
+        .iter()
+        .map(|volume| object::text(volume, "name"))
+        .collect();
+    for (index, name) in volumes.iter().enumerate() {
+        if volumes[..index].contains(name) {
+            mistakes.push(format!(
+                "spec.volumes[{index}].name: Duplicate value: {name:?}"
+            ));
+        }
+    }
+    for (index, container) in object::list(pod, "spec.containers").iter().enumerate() {
+        let path = format!("spec.containers[{index}]");
+        for key in ["name", "image"] {
+            if object::text(container, key).is_empty() {
+                mistakes.push(format!("{path}.{key}: Required value"));
+            }
+        }
+        for (at, mount) in object::list(container, "volumeMounts").iter().enumerate() {
+            let name = object::text(mount, "name");
+            let path = format!("{path}.volumeMounts[{at}]");
+            if !volumes.contains(&name) {
+                mistakes.push(format!("{path}.name: Not found: {name:?}"));
+            }
+            if object::text(mount, "mountPath").is_empty() {
+                mistakes.push(format!("{path}.mountPath: Required value"));
+            }
+        }
+    }
+    mistakes
 }
 
 /// The object that shows a static Pod in the API.
@@ -116,6 +148,15 @@ mod tests {
             "now",
         );
         assert_ne!(object::uid(&pod), object::uid(&edited.unwrap()));
+        let commented = parse(
+            "etcd.yaml",
+            &format!("# A remark.\n{POD}"),
+            "controlplane",
+            "now",
+        );
+        assert_eq!(object::uid(&pod), object::uid(&commented.unwrap()));
+        let copy = parse("etcd.yaml.bak", POD, "controlplane", "now");
+        assert_ne!(object::uid(&pod), object::uid(&copy.unwrap()));
         let mirror = mirror(&pod, "uid-of-node");
         assert_eq!(
             object::annotation(&mirror, CONFIG_MIRROR),
@@ -137,7 +178,12 @@ mod tests {
             ),
             (
                 "kind: Pod\napiVersion: v1\nmetadata: {name: x}\nspec: {containers: [{name: x}]}\n",
-                "spec.containers[0]",
+                "spec.containers[0].image: Required value",
+            ),
+            (
+                "kind: Pod\napiVersion: v1\nmetadata: {name: x}\nspec: {containers: [{name: x, \
+                 image: y, volumeMounts: [{name: data, mountPath: /x}]}]}\n",
+                "invalid pod: [spec.containers[0].volumeMounts[0].name: Not found: \"data\"]",
             ),
         ] {
             let error = parse("x.yaml", text, "node01", "now").unwrap_err();

@@ -14,28 +14,46 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 pub const KUBELET_VERSION: &str = "v1.32.4";
 pub const RUNTIME_VERSION: &str = "containerd://1.7.24";
 
-/// Keeps the node known; tells its UID when it changes.
+/// Registers the node, then keeps it known; tells its UID when it changes. A node that
+/// somebody deletes afterwards stays away until the kubelet starts again, as with the
+/// real one.
 pub async fn run(client: Client, config: Config, uid: watch::Sender<String>) {
     let mut pause = Duration::from_millis(20);
+    let mut registered = false;
+    let mut failures = 0;
     loop {
-        match heartbeat(&client, &config, &uid).await {
+        let outcome = heartbeat(&client, &config, &uid, registered).await;
+        match outcome {
             Ok(()) => {
-                pause = Duration::from_millis(20);
+                (pause, failures, registered) = (Duration::from_millis(20), 0, true);
                 tokio::time::sleep(HEARTBEAT).await;
+                continue;
             }
+            // The first tries come at once after each other, and an API that is just
+            // starting is no news.
+            Err(_) if failures < 30 => {}
             Err(error) => {
-                if pause >= Duration::from_secs(1) {
-                    let node = config.node.as_str();
-                    let error = error.to_string();
+                let error = error.to_string();
+                let node = config.node.as_str();
+                if registered {
+                    let text = format!("error getting node {node:?}: {error}");
+                    log::error("Error updating node status, will retry", &[("err", &text)]);
+                } else {
                     log::error(
-                        "Unable to register or update node",
-                        &[("node", node), ("err", &error)],
+                        "Unable to register node with API server",
+                        &[("err", &error), ("node", node)],
                     );
                 }
-                tokio::time::sleep(pause).await;
-                pause = (pause * 5 / 4).min(Duration::from_secs(1));
             }
         }
+        failures += 1;
+        tokio::time::sleep(pause).await;
+        let longest = match failures > 60 {
+            // Enough for a learner to see that it tries, without filling the journal.
+            true => Duration::from_secs(10),
+            false => Duration::from_secs(1),
+        };
+        pause = (pause * 5 / 4).min(longest);
     }
 }
 
@@ -43,11 +61,12 @@ async fn heartbeat(
     client: &Client,
     config: &Config,
     uid: &watch::Sender<String>,
+    registered: bool,
 ) -> Result<(), rest::Error> {
     let path = format!("/api/v1/nodes/{}", config.node);
     let node = match client.get(&path).await {
         Ok(node) => node,
-        Err(error) if error.is_not_found() => {
+        Err(error) if error.is_not_found() && !registered => {
             log::info("Attempting to register node", &[("node", &config.node)]);
             let node = client.post("/api/v1/nodes", &registration(config)).await?;
             log::info("Successfully registered node", &[("node", &config.node)]);

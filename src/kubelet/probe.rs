@@ -31,8 +31,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 3] = [Self::Startup, Self::Liveness, Self::Readiness];
-
     pub fn field(self) -> &'static str {
         match self {
             Self::Startup => "startupProbe",
@@ -57,6 +55,24 @@ pub struct Verdict {
     pub ok: bool,
     /// What the last failure said.
     pub message: String,
+}
+
+/// A probe with its port as a number; it may be named after one of the container's.
+pub fn with_port(probe: &Value, container: &Value) -> Value {
+    let mut probe = probe.clone();
+    for action in ["httpGet", "tcpSocket"] {
+        let Some(name) = probe[action]["port"].as_str().map(str::to_owned) else {
+            continue;
+        };
+        let named = object::list(container, "ports")
+            .iter()
+            .find(|port| object::text(port, "name") == name)
+            .and_then(|port| object::int(port, "containerPort"));
+        if let Some(number) = named.or_else(|| name.parse().ok()) {
+            probe[action]["port"] = number.into();
+        }
+    }
+    probe
 }
 
 /// Probes until the receiver is gone; tells when success or failure has come often
@@ -275,5 +291,20 @@ impl ServerCertVerifier for Anyone {
     }
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn ports_are_found_by_name() {
+        let container = json!({"ports": [{"name": "probe-port", "containerPort": 2381}]});
+        let probe = with_port(&json!({"httpGet": {"port": "probe-port"}}), &container);
+        assert_eq!(probe["httpGet"]["port"], 2381);
+        let probe = with_port(&json!({"tcpSocket": {"port": 80}}), &container);
+        assert_eq!(probe["tcpSocket"]["port"], 80);
     }
 }

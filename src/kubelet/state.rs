@@ -2,25 +2,30 @@
 //! Pure: the clock is an argument.
 
 use kube::object;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// How a container ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct End {
+    /// 128+N when signal N ended it, as runtimes tell it.
     pub exit_code: i32,
-    /// The signal that ended it, if one did.
-    pub signal: Option<i32>,
-    /// `Completed`, `Error`, `ContainerCannotRun`…
+    /// `Completed`, `Error`, `StartError`…
     pub reason: String,
     pub message: String,
     /// RFC 3339.
     pub started_at: String,
     pub finished_at: String,
     pub container_id: String,
+    /// Which run of the container it was; the first is 0.
+    pub attempt: u32,
+    /// Somebody removed what was left of it.
+    #[serde(default)]
+    pub removed: bool,
 }
 
 /// What a container is doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
     Waiting { reason: String, message: String },
     Running { started_at: String },
@@ -28,10 +33,12 @@ pub enum Phase {
 }
 
 /// One container of a Pod.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContainerState {
     pub name: String,
     pub image: String,
+    /// Whether it is an init container.
+    pub init: bool,
     /// Without `containerd://`; empty before the first start.
     pub id: String,
     pub phase: Phase,
@@ -44,10 +51,11 @@ pub struct ContainerState {
 
 impl ContainerState {
     /// A container that was not started yet.
-    pub fn new(spec: &Value) -> Self {
+    pub fn new(spec: &Value, init: bool) -> Self {
         Self {
             name: object::text(spec, "name").to_owned(),
             image: object::text(spec, "image").to_owned(),
+            init,
             id: String::new(),
             phase: Phase::Waiting {
                 reason: "ContainerCreating".into(),
@@ -64,6 +72,11 @@ impl ContainerState {
         matches!(self.phase, Phase::Running { .. })
     }
 
+    /// Whether it is an init container that has done its work.
+    pub fn is_done(&self) -> bool {
+        matches!(&self.phase, Phase::Terminated(end) if end.exit_code == 0)
+    }
+
     fn to_json(&self) -> Value {
         let full_id = |id: &str| match id {
             "" => String::new(),
@@ -77,9 +90,6 @@ impl ContainerState {
                 "reason": end.reason,
                 "startedAt": end.started_at,
             });
-            if let Some(signal) = end.signal {
-                state["signal"] = json!(signal);
-            }
             if !end.message.is_empty() {
                 state["message"] = json!(end.message);
             }
@@ -110,6 +120,10 @@ impl ContainerState {
             "started": self.started && self.is_running(),
             "state": state,
         });
+        if self.init {
+            status["ready"] = json!(self.is_done());
+            status["started"] = json!(false);
+        }
         if !self.id.is_empty() {
             status["containerID"] = json!(full_id(&self.id));
         }
@@ -160,7 +174,16 @@ pub fn phase(pod: &Value, containers: &[ContainerState]) -> &'static str {
     let mut waiting = 0;
     let mut succeeded = 0;
     let mut failed = 0;
+    let mut initializing = false;
     for container in containers {
+        if container.init {
+            match &container.phase {
+                Phase::Terminated(end) if end.exit_code == 0 => {}
+                Phase::Terminated(_) if policy == "Never" => failed += 1,
+                _ => initializing = true,
+            }
+            continue;
+        }
         match (&container.phase, &container.last) {
             (Phase::Running { .. }, _) => running += 1,
             (Phase::Terminated(end), _) if end.exit_code == 0 => succeeded += 1,
@@ -171,6 +194,8 @@ pub fn phase(pod: &Value, containers: &[ContainerState]) -> &'static str {
         }
     }
     match () {
+        () if initializing => "Pending",
+        () if failed > 0 && policy == "Never" && running == 0 => "Failed",
         () if waiting > 0 => "Pending",
         () if running > 0 => "Running",
         () if always => "Running",
@@ -185,9 +210,14 @@ pub fn phase(pod: &Value, containers: &[ContainerState]) -> &'static str {
 pub fn status(pod: &Value, containers: &[ContainerState], facts: &PodFacts, old: &Value) -> Value {
     let phase = phase(pod, containers);
     let done = matches!(phase, "Succeeded" | "Failed");
+    let uninitialized: Vec<&str> = containers
+        .iter()
+        .filter(|one| one.init && !one.is_done())
+        .map(|one| one.name.as_str())
+        .collect();
     let unready: Vec<&str> = containers
         .iter()
-        .filter(|one| !one.ready)
+        .filter(|one| !one.init && !one.ready)
         .map(|one| one.name.as_str())
         .collect();
     let ready = unready.is_empty() && !done;
@@ -199,7 +229,18 @@ pub fn status(pod: &Value, containers: &[ContainerState], facts: &PodFacts, old:
             format!("containers with unready status: [{}]", unready.join(" ")),
         )
     };
+    let not_initialized = (
+        "ContainersNotInitialized",
+        format!(
+            "containers with incomplete status: [{}]",
+            uninitialized.join(" ")
+        ),
+    );
     let condition = |kind: &str, holds: bool| {
+        let why = match kind {
+            "Initialized" => &not_initialized,
+            _ => &why,
+        };
         let status = if holds { "True" } else { "False" };
         let before = object::list(old, "conditions")
             .iter()
@@ -218,22 +259,32 @@ pub fn status(pod: &Value, containers: &[ContainerState], facts: &PodFacts, old:
         }
         condition
     };
-    let statuses: Vec<Value> = containers.iter().map(ContainerState::to_json).collect();
+    let statuses = |init: bool| -> Vec<Value> {
+        containers
+            .iter()
+            .filter(|one| one.init == init)
+            .map(ContainerState::to_json)
+            .collect()
+    };
+    let inits = statuses(true);
     let mut status = json!({
         "conditions": [
             condition("PodReadyToStartContainers", true),
-            condition("Initialized", true),
+            condition("Initialized", uninitialized.is_empty()),
             condition("Ready", ready),
             condition("ContainersReady", ready),
             condition("PodScheduled", true),
         ],
-        "containerStatuses": statuses,
+        "containerStatuses": statuses(false),
         "hostIP": facts.host_ip,
         "hostIPs": [{ "ip": facts.host_ip }],
         "phase": phase,
         "qosClass": qos(pod),
         "startTime": facts.started_at,
     });
+    if !inits.is_empty() {
+        status["initContainerStatuses"] = json!(inits);
+    }
     if !facts.pod_ip.is_empty() {
         status["podIP"] = json!(facts.pod_ip);
         status["podIPs"] = json!([{ "ip": facts.pod_ip }]);
@@ -267,20 +318,46 @@ mod tests {
     fn end(exit_code: i32) -> End {
         End {
             exit_code,
-            signal: None,
             reason: "Error".into(),
             message: String::new(),
             started_at: "a".into(),
             finished_at: "b".into(),
             container_id: "c".into(),
+            attempt: 0,
+            removed: false,
         }
+    }
+
+    #[test]
+    fn a_pod_is_pending_until_its_init_containers_are_done() {
+        let pod = json!({"spec": {"restartPolicy": "Never"}});
+        let mut init = ContainerState::new(&json!({"name": "i", "image": "busybox"}), true);
+        let main = ContainerState::new(&json!({"name": "c", "image": "nginx"}), false);
+        let both = |init: &ContainerState| [init.clone(), main.clone()];
+        assert_eq!(phase(&pod, &both(&init)), "Pending");
+        let facts = PodFacts::default();
+        let shown = json!({"status": status(&pod, &both(&init), &facts, &Value::Null)});
+        let initialized = object::condition(&shown, "Initialized").unwrap();
+        assert_eq!(
+            initialized["message"],
+            "containers with incomplete status: [i]"
+        );
+        init.phase = Phase::Terminated(end(1));
+        assert_eq!(phase(&pod, &both(&init)), "Failed");
+        init.phase = Phase::Terminated(end(0));
+        assert_eq!(phase(&pod, &both(&init)), "Pending");
+        let shown = json!({"status": status(&pod, &both(&init), &facts, &Value::Null)});
+        assert!(object::condition_true(&shown, "Initialized"));
+        let of_init = &shown["status"]["initContainerStatuses"][0];
+        assert_eq!(of_init["state"]["terminated"]["exitCode"], 0);
+        assert_eq!(of_init["ready"], true);
     }
 
     #[test]
     fn phases_follow_from_containers_and_policy() {
         let spec = json!({"name": "c", "image": "nginx"});
         let with = |phase: Phase, last: Option<End>| {
-            let mut state = ContainerState::new(&spec);
+            let mut state = ContainerState::new(&spec, false);
             state.phase = phase;
             state.last = last;
             state
@@ -313,7 +390,7 @@ mod tests {
     #[test]
     fn transition_times_stay_while_nothing_changes() {
         let pod = json!({"spec": {"containers": [{"name": "c", "image": "nginx"}]}});
-        let mut state = ContainerState::new(&pod["spec"]["containers"][0]);
+        let mut state = ContainerState::new(&pod["spec"]["containers"][0], false);
         let facts = |now: &str| PodFacts {
             now: now.into(),
             ..PodFacts::default()

@@ -1,21 +1,25 @@
 //! One Pod on this node: starts its containers, starts them again, stops them, and
 //! tells what they do.
 
+mod launch;
+
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use kube::object;
 use nix::sys::signal::Signal;
-use sandbox::container::{Container, ContainerSpec, Exited};
+use sandbox::container::{Container, Exited};
 use serde_json::Value;
 use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
+
+pub use launch::new_id;
 
 use crate::{
     backoff::BackOff,
     events::Recorder,
     image::{self, Image},
+    ledger::end_with_id,
     probe::{self, Kind, Verdict},
     state::{ContainerState, End, Phase},
-    volumes,
 };
 
 /// What a Pod is told.
@@ -25,6 +29,10 @@ pub enum Order {
     Stop { grace: Option<u64> },
     /// Stop one container with a grace period; it may start again after that.
     StopContainer { name: String, grace: u64 },
+    /// Show nothing more of an ended container.
+    Forget { id: String },
+    /// The Pod was edited.
+    Update(Box<Value>),
 }
 
 /// What a Pod tells.
@@ -37,6 +45,8 @@ pub enum Told {
     },
     /// It is stopped and nothing of it runs.
     Stopped { key: String },
+    /// The API was asked for a mirror Pod; whether that must be done again.
+    MirrorMade { name: String, again: bool },
 }
 
 /// What all workers share.
@@ -68,55 +78,75 @@ struct Slot {
     spec: Value,
     state: ContainerState,
     backoff: BackOff,
+    /// Waits between tries to mount or to pull.
+    retry: BackOff,
+    /// When the image is asked for again.
+    pull_at: Option<Instant>,
+    /// Whether its turn has come at all.
+    begun: bool,
     /// When it may start; `None` while it runs or shall not start again.
     start_at: Option<Instant>,
     began: Instant,
     probes: Vec<JoinHandle<()>>,
 }
 
+impl Slot {
+    fn new(spec: &Value, init: bool) -> Self {
+        Self {
+            spec: spec.clone(),
+            state: ContainerState::new(spec, init),
+            backoff: BackOff::default(),
+            retry: BackOff::default(),
+            pull_at: None,
+            begun: false,
+            start_at: None,
+            began: Instant::now(),
+            probes: Vec::new(),
+        }
+    }
+
+    fn end_probes(&mut self) {
+        for probe in self.probes.drain(..) {
+            probe.abort();
+        }
+    }
+}
+
 /// A running worker.
-pub struct Worker {
+struct Worker {
     key: String,
     pod: Value,
     slots: BTreeMap<usize, Slot>,
     shared: Shared,
     happened: mpsc::Sender<Happened>,
+    /// Nothing starts any more.
+    stopping: bool,
 }
 
-/// Runs a Pod until it is told to stop. `key` names it in what is told. Containers of
-/// `adopted` (name, id, restarts) run already.
+/// Runs a Pod until it is told to stop. `key` names it in what is told. `adopted` is what
+/// an earlier kubelet knew of its containers.
 pub async fn run(
     key: String,
     pod: Value,
-    adopted: Vec<(String, String, u32)>,
+    adopted: Vec<ContainerState>,
     shared: Shared,
     mut orders: mpsc::UnboundedReceiver<Order>,
 ) {
     let (happened, mut happenings) = mpsc::channel(64);
+    let slots = slots(&pod);
     let mut worker = Worker {
         key,
-        slots: BTreeMap::new(),
+        slots,
         shared,
         happened,
         pod,
+        stopping: false,
     };
-    for (index, spec) in object::list(&worker.pod, "spec.containers")
-        .iter()
-        .enumerate()
-    {
-        let now = Instant::now();
-        let slot = Slot {
-            spec: spec.clone(),
-            state: ContainerState::new(spec),
-            backoff: BackOff::default(),
-            start_at: Some(now),
-            began: now,
-            probes: Vec::new(),
-        };
-        worker.slots.insert(index, slot);
-    }
-    for (name, id, restarts) in adopted {
-        worker.adopt(&name, &id, restarts);
+    if !adopted.is_empty() {
+        for state in adopted {
+            worker.adopt(state);
+        }
+        worker.tell();
     }
     loop {
         worker.start_due().await;
@@ -132,6 +162,8 @@ pub async fn run(
                 Some(Order::StopContainer { name, grace }) => {
                     worker.stop_container(&name, Duration::from_secs(grace));
                 }
+                Some(Order::Forget { id }) => worker.forget(&id),
+                Some(Order::Update(pod)) => worker.update(*pod),
                 Some(Order::Stop { grace }) => {
                     worker.stop(grace, &mut happenings).await;
                     return;
@@ -145,18 +177,25 @@ pub async fn run(
     }
 }
 
-fn now() -> String {
-    kube::time::rfc3339(jiff::Timestamp::now().as_second())
+fn slots(pod: &Value) -> BTreeMap<usize, Slot> {
+    let inits = object::list(pod, "spec.initContainers");
+    let mains = object::list(pod, "spec.containers");
+    let mut slots: Vec<Slot> = inits.iter().map(|spec| Slot::new(spec, true)).collect();
+    slots.extend(mains.iter().map(|spec| Slot::new(spec, false)));
+    if !inits.is_empty() {
+        for slot in &mut slots {
+            slot.state.phase = Phase::Waiting {
+                reason: "PodInitializing".into(),
+                message: String::new(),
+            };
+        }
+    }
+    slots.into_iter().enumerate().collect()
 }
 
-/// 64 hexadecimal digits, as a runtime names containers.
-fn new_id(pod: &Value, name: &str) -> String {
-    use sha2::{Digest, Sha256};
-    let mut digest = Sha256::new();
-    digest.update(object::uid(pod));
-    digest.update(name);
-    digest.update(jiff::Timestamp::now().as_nanosecond().to_be_bytes());
-    crate::manifest::hex(&digest.finalize())
+/// The present as objects write it.
+fn now() -> String {
+    kube::time::rfc3339(jiff::Timestamp::now().as_second())
 }
 
 impl Worker {
@@ -178,245 +217,68 @@ impl Worker {
             .record(&self.pod, container, kind, reason, message);
     }
 
-    /// Where the n-th run of a container logs.
-    fn log(&self, name: &str, restarts: u32) -> PathBuf {
-        let pod = format!(
-            "{}_{}_{}",
-            object::namespace(&self.pod),
-            object::name(&self.pod),
-            object::uid(&self.pod)
-        );
-        self.shared
-            .logs
-            .join(pod)
-            .join(name)
-            .join(format!("{restarts}.log"))
+    /// Init containers one after the other, then all others at once.
+    fn advance(&mut self) {
+        let now = Instant::now();
+        let begin = |slot: &mut Slot| {
+            if !slot.begun {
+                slot.begun = true;
+                slot.start_at = Some(now);
+            }
+        };
+        let open = |slot: &&mut Slot| slot.state.init && !slot.state.is_done();
+        if let Some(slot) = self.slots.values_mut().find(open) {
+            begin(slot);
+            return;
+        }
+        for slot in self.slots.values_mut() {
+            begin(slot);
+        }
     }
 
     async fn start_due(&mut self) {
-        let now = Instant::now();
-        let due: Vec<usize> = self
+        loop {
+            self.advance();
+            let now = Instant::now();
+            let due: Vec<usize> = self
+                .slots
+                .iter()
+                .filter(|(_, slot)| slot.start_at.is_some_and(|at| at <= now))
+                .map(|(index, _)| *index)
+                .collect();
+            if due.is_empty() {
+                return;
+            }
+            for index in due {
+                self.start(index).await;
+            }
+            self.tell();
+        }
+    }
+
+    /// Goes on with what an earlier kubelet knew of a container.
+    fn adopt(&mut self, state: ContainerState) {
+        let name = state.name.clone();
+        let Some((&index, slot)) = self
             .slots
-            .iter()
-            .filter(|(_, slot)| slot.start_at.is_some_and(|at| at <= now))
-            .map(|(index, _)| *index)
-            .collect();
-        if due.is_empty() {
-            return;
-        }
-        for index in due {
-            self.start(index).await;
-        }
-        self.tell();
-    }
-
-    async fn start(&mut self, index: usize) {
-        let Some(slot) = self.slots.get_mut(&index) else {
-            return;
-        };
-        slot.start_at = None;
-        // A container that ended once starts for another time.
-        if matches!(slot.state.phase, Phase::Terminated(_)) || slot.state.last.is_some() {
-            if let Phase::Terminated(end) = &slot.state.phase {
-                slot.state.last = Some(end.clone());
-            }
-            if !slot.state.id.is_empty() {
-                slot.state.restarts += 1;
-            }
-        }
-        let name = slot.state.name.clone();
-        let image = slot.state.image.clone();
-        let spec = slot.spec.clone();
-        let restarts = slot.state.restarts;
-        match image::classify(&image) {
-            Image::Missing => self.cannot_pull(index, &name, &image),
-            Image::Simulated => {
-                self.simulate(index, &name, &image);
-            }
-            Image::Real => {
-                let id = new_id(&self.pod, &name);
-                match self.container_spec(&spec, &id, &name, restarts) {
-                    Ok(container) => self.start_real(index, &name, &image, container).await,
-                    Err(reason) => {
-                        self.record("", "Warning", "FailedMount", &reason);
-                        self.wait_again(index, "ContainerCreating", "");
-                    }
-                }
-            }
-        }
-    }
-
-    /// Not started; tries again later under the same name for the reason.
-    fn wait_again(&mut self, index: usize, reason: &str, message: &str) {
-        let Some(slot) = self.slots.get_mut(&index) else {
-            return;
-        };
-        let wait = slot
-            .backoff
-            .after_end(Duration::ZERO)
-            .max(Duration::from_secs(2));
-        slot.start_at = Some(Instant::now() + wait);
-        slot.state.phase = Phase::Waiting {
-            reason: reason.into(),
-            message: message.into(),
-        };
-        slot.state.ready = false;
-    }
-
-    fn cannot_pull(&mut self, index: usize, name: &str, image: &str) {
-        let again = self.slots.get(&index).is_some_and(|slot| {
-            matches!(&slot.state.phase, Phase::Waiting { reason, .. } if reason.contains("Image"))
-        });
-        self.record(
-            name,
-            "Normal",
-            "Pulling",
-            &format!("Pulling image \"{image}\""),
-        );
-        let error = image::pull_error(image);
-        let failed = format!("Failed to pull image \"{image}\": {error}");
-        self.record(name, "Warning", "Failed", &failed);
-        self.record(name, "Warning", "Failed", "Error: ErrImagePull");
-        if again {
-            let message = format!("Back-off pulling image \"{image}\": ErrImagePull: {error}");
-            self.wait_again(index, "ImagePullBackOff", &message);
-        } else {
-            self.wait_again(index, "ErrImagePull", &error);
-        }
-    }
-
-    fn simulate(&mut self, index: usize, name: &str, image: &str) {
-        let id = new_id(&self.pod, name);
-        self.started(index, name, image, id);
-        if let Some(slot) = self.slots.get_mut(&index) {
-            slot.state.started = true;
-            slot.state.ready = true;
-        }
-    }
-
-    fn container_spec(
-        &self,
-        spec: &Value,
-        id: &str,
-        name: &str,
-        restarts: u32,
-    ) -> Result<ContainerSpec, String> {
-        let words = |field: &str| object::list(spec, field).iter().filter_map(Value::as_str);
-        let mut argv: Vec<String> = words("command")
-            .chain(words("args"))
-            .map(str::to_owned)
-            .collect();
-        let image = object::text(spec, "image");
-        let applets = image::applets(image);
-        if object::list(spec, "command").is_empty() {
-            // The image's entry point is its program.
-            argv.insert(0, applets[0].clone());
-        }
-        let env = object::list(spec, "env")
-            .iter()
-            .filter(|one| one.get("value").is_some())
-            .map(|one| {
-                (
-                    object::text(one, "name").to_owned(),
-                    object::text(one, "value").to_owned(),
-                )
-            })
-            .collect();
-        let log = self.log(name, restarts);
-        if let Some(dir) = log.parent() {
-            std::fs::create_dir_all(dir).map_err(|error| format!("{}: {error}", dir.display()))?;
-        }
-        Ok(ContainerSpec {
-            id: id.to_owned(),
-            argv,
-            env,
-            cwd: object::text(spec, "workingDir").into(),
-            binds: volumes::binds(&self.pod, spec)?,
-            applets,
-            log,
-            uid: object::int(spec, "securityContext.runAsUser").unwrap_or(0) as u32,
-            read_only_root: object::flag(spec, "securityContext.readOnlyRootFilesystem"),
-            // The processes of a static Pod are seen in the node's own list.
-            host_pid: object::flag(&self.pod, "spec.hostPID"),
-            host_ipc: object::flag(&self.pod, "spec.hostIPC"),
-            ..ContainerSpec::default()
-        })
-    }
-
-    async fn start_real(&mut self, index: usize, name: &str, image: &str, spec: ContainerSpec) {
-        let id = spec.id.clone();
-        let begun = now();
-        let starting = tokio::task::spawn_blocking(move || Container::start(&spec));
-        let result = match starting.await {
-            Ok(result) => result.map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        match result {
-            Ok(_) => {
-                self.started(index, name, image, id.clone());
-                self.watch_end(name, &id);
-                self.start_probes(index, name, &id);
-            }
-            Err(message) => {
-                self.record(name, "Warning", "Failed", &format!("Error: {message}"));
-                let end = End {
-                    exit_code: 128,
-                    signal: None,
-                    reason: "StartError".into(),
-                    message,
-                    started_at: begun,
-                    finished_at: now(),
-                    container_id: id.clone(),
-                };
-                if let Some(slot) = self.slots.get_mut(&index) {
-                    slot.state.id = id;
-                    slot.began = Instant::now();
-                }
-                self.ended(name, end);
-            }
-        }
-    }
-
-    fn started(&mut self, index: usize, name: &str, image: &str, id: String) {
-        let present = format!("Container image \"{image}\" already present on machine");
-        self.record(name, "Normal", "Pulled", &present);
-        self.record(
-            name,
-            "Normal",
-            "Created",
-            &format!("Created container: {name}"),
-        );
-        self.record(
-            name,
-            "Normal",
-            "Started",
-            &format!("Started container {name}"),
-        );
-        if let Some(slot) = self.slots.get_mut(&index) {
-            slot.state.id = id;
-            slot.state.phase = Phase::Running { started_at: now() };
-            slot.began = Instant::now();
-        }
-    }
-
-    /// Takes over a container that an earlier kubelet started.
-    fn adopt(&mut self, name: &str, id: &str, restarts: u32) {
-        let Some(index) = self
-            .slots
-            .iter()
-            .find(|(_, slot)| slot.state.name == name)
-            .map(|(index, _)| *index)
+            .iter_mut()
+            .find(|(_, slot)| slot.state.name == name && slot.state.image == state.image)
         else {
             return;
         };
-        if let Some(slot) = self.slots.get_mut(&index) {
-            slot.start_at = None;
-            slot.state.id = id.to_owned();
-            slot.state.restarts = restarts;
-            slot.state.phase = Phase::Running { started_at: now() };
+        slot.begun = true;
+        slot.state = state;
+        match slot.state.phase.clone() {
+            Phase::Waiting { .. } => slot.start_at = Some(Instant::now()),
+            Phase::Terminated(end) => self.ended(&name, end),
+            Phase::Running { .. } => {
+                if image::classify(&slot.state.image) == Image::Real {
+                    let id = slot.state.id.clone();
+                    self.watch_end(&name, &id);
+                    self.start_probes(index);
+                }
+            }
         }
-        self.watch_end(name, id);
-        self.start_probes(index, name, id);
     }
 
     fn watch_end(&self, name: &str, id: &str) {
@@ -431,23 +293,24 @@ impl Worker {
         });
     }
 
-    fn start_probes(&mut self, index: usize, name: &str, id: &str) {
-        let address = self.shared.address.clone();
+    /// Starts the probes whose turn it is in the container's present state.
+    fn start_probes(&mut self, index: usize) {
         let happened = self.happened.clone();
         let Some(slot) = self.slots.get_mut(&index) else {
             return;
         };
-        slot.state.started = slot.spec.get(Kind::Startup.field()).is_none();
-        slot.state.ready = slot.state.started && slot.spec.get(Kind::Readiness.field()).is_none();
-        for kind in Kind::ALL {
-            // The others wait until the container has started.
-            if kind != Kind::Startup && !slot.state.started {
-                continue;
-            }
+        let kinds: &[Kind] = match slot.state.started {
+            true => &[Kind::Liveness, Kind::Readiness],
+            false => &[Kind::Startup],
+        };
+        for kind in kinds {
             let Some(spec) = slot.spec.get(kind.field()) else {
                 continue;
             };
-            let task = spawn_probe(kind, spec, &address, name, id, happened.clone());
+            let spec = probe::with_port(spec, &slot.spec);
+            let (name, id) = (slot.state.name.clone(), slot.state.id.clone());
+            let address = self.shared.address.clone();
+            let task = spawn_probe(*kind, spec, address, name, id, happened.clone());
             slot.probes.push(task);
         }
     }
@@ -458,23 +321,20 @@ impl Worker {
                 let Some(slot) = self.slot(&name).filter(|slot| slot.state.id == id) else {
                     return;
                 };
-                let started_at = match &slot.state.phase {
-                    Phase::Running { started_at } => started_at.clone(),
-                    _ => now(),
+                let Phase::Running { started_at } = &slot.state.phase else {
+                    return;
                 };
-                let (code, signal) = match exited {
-                    Ok(exited) => (exited.code, exited.signal),
-                    // Its shim is gone, and with it how it ended.
-                    Err(_) => (137, Some(9)),
-                };
+                // Without a shim nobody knows how it ended.
+                let code = exited.map_or(137, |exited| exited.code);
                 let end = End {
                     exit_code: code,
-                    signal,
                     reason: if code == 0 { "Completed" } else { "Error" }.into(),
                     message: String::new(),
-                    started_at,
+                    started_at: started_at.clone(),
                     finished_at: now(),
                     container_id: id,
+                    attempt: slot.state.restarts,
+                    removed: false,
                 };
                 self.ended(&name, end);
             }
@@ -492,57 +352,54 @@ impl Worker {
             object::namespace(&self.pod)
         );
         let uid = object::uid(&self.pod).to_owned();
+        let stopping = self.stopping;
         let Some(slot) = self.slot(name) else { return };
-        for probe in slot.probes.drain(..) {
-            probe.abort();
-        }
+        slot.end_probes();
         let again = match policy.as_str() {
+            _ if stopping => false,
             "Never" => false,
             "OnFailure" => end.exit_code != 0,
-            _ => true,
+            _ => !slot.state.init || end.exit_code != 0,
         };
         slot.state.ready = false;
         slot.state.started = false;
-        let ran = slot.began.elapsed();
         slot.state.phase = Phase::Terminated(end.clone());
         if !again {
+            slot.start_at = None;
             return;
         }
-        let wait = slot.backoff.after_end(ran);
+        let wait = slot.backoff.after_end(slot.began.elapsed());
         slot.start_at = Some(Instant::now() + wait);
-        if !wait.is_zero() {
-            slot.state.last = Some(end);
-            let message = format!(
-                "back-off {}s restarting failed container={name} pod={pod_name}({uid})",
-                wait.as_secs()
-            );
-            slot.state.phase = Phase::Waiting {
-                reason: "CrashLoopBackOff".into(),
-                message: message.clone(),
-            };
-            let event =
-                format!("Back-off restarting failed container {name} in pod {pod_name}({uid})");
-            self.record(name, "Warning", "BackOff", &event);
+        if wait.is_zero() {
+            return;
         }
+        let older = slot.state.last.replace(end);
+        let message = format!(
+            "back-off {}s restarting failed container={name} pod={pod_name}({uid})",
+            kube_seconds(wait)
+        );
+        slot.state.phase = Phase::Waiting {
+            reason: "CrashLoopBackOff".into(),
+            message,
+        };
+        self.clear(name, older);
+        let event = format!("Back-off restarting failed container {name} in pod {pod_name}({uid})");
+        self.record(name, "Warning", "BackOff", &event);
     }
 
     fn probed(&mut self, name: &str, id: &str, verdict: &Verdict) {
-        let happened = self.happened.clone();
-        let address = self.shared.address.clone();
-        let Some(slot) = self.slot(name).filter(|slot| slot.state.id == id) else {
+        let Some((&index, slot)) = self
+            .slots
+            .iter_mut()
+            .find(|(_, slot)| slot.state.name == name && slot.state.id == id)
+        else {
             return;
         };
         match (verdict.kind, verdict.ok) {
             (Kind::Startup, true) => {
                 slot.state.started = true;
                 slot.state.ready = slot.spec.get(Kind::Readiness.field()).is_none();
-                for kind in [Kind::Liveness, Kind::Readiness] {
-                    let Some(spec) = slot.spec.get(kind.field()) else {
-                        continue;
-                    };
-                    let task = spawn_probe(kind, spec, &address, name, id, happened.clone());
-                    slot.probes.push(task);
-                }
+                self.start_probes(index);
             }
             (Kind::Readiness, ok) => slot.state.ready = ok,
             (Kind::Startup | Kind::Liveness, _) => {}
@@ -557,43 +414,96 @@ impl Worker {
             let lower = word.to_lowercase();
             let message = format!("Container {name} failed {lower} probe, will be restarted");
             self.record(name, "Normal", "Killing", &message);
-            let grace = object::int(&self.pod, "spec.terminationGracePeriodSeconds").unwrap_or(30);
-            self.stop_container(name, Duration::from_secs(grace.max(0) as u64));
+            let grace = self.grace();
+            self.stop_container(name, grace);
         }
+    }
+
+    /// The Pod's own grace period.
+    fn grace(&self) -> Duration {
+        let seconds = object::int(&self.pod, "spec.terminationGracePeriodSeconds").unwrap_or(30);
+        Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
     }
 
     /// Ends one container; what that means for it is decided when it has ended.
     fn stop_container(&mut self, name: &str, grace: Duration) {
         let Some(slot) = self.slot(name) else { return };
-        if !slot.state.is_running() {
+        let Phase::Running { started_at } = &slot.state.phase else {
             return;
-        }
+        };
         let id = slot.state.id.clone();
         if image::classify(&slot.state.image) == Image::Real {
             tokio::spawn(kill(id, grace));
             return;
         }
         let end = End {
-            exit_code: 0,
-            signal: None,
-            reason: "Completed".into(),
+            exit_code: if grace.is_zero() { 137 } else { 0 },
+            reason: if grace.is_zero() {
+                "Error"
+            } else {
+                "Completed"
+            }
+            .into(),
             message: String::new(),
-            started_at: now(),
+            started_at: started_at.clone(),
             finished_at: now(),
             container_id: id,
+            attempt: slot.state.restarts,
+            removed: false,
         };
         self.ended(name, end);
         self.tell();
     }
 
+    fn forget(&mut self, id: &str) {
+        for slot in self.slots.values_mut() {
+            if let Some(end) = end_with_id(&mut slot.state, id) {
+                end.removed = true;
+            }
+        }
+        self.tell();
+    }
+
+    /// Containers whose image was changed are replaced at once.
+    fn update(&mut self, pod: Value) {
+        self.pod = pod;
+        let specs = [
+            object::list(&self.pod, "spec.initContainers"),
+            object::list(&self.pod, "spec.containers"),
+        ]
+        .concat();
+        let mut changed = Vec::new();
+        for (slot, spec) in self.slots.values_mut().zip(specs) {
+            if slot.spec["image"] != spec["image"] {
+                slot.state.image = object::text(&spec, "image").to_owned();
+                slot.spec = spec;
+                slot.backoff = BackOff::default();
+                slot.retry = BackOff::default();
+                slot.pull_at = None;
+                changed.push(slot.state.name.clone());
+            }
+        }
+        let grace = self.grace().max(Duration::from_secs(1));
+        for name in changed {
+            let Some(slot) = self.slot(&name) else {
+                continue;
+            };
+            if slot.state.is_running() {
+                let message = format!("Container {name} definition changed, will be restarted");
+                self.record(&name, "Normal", "Killing", &message);
+                self.stop_container(&name, grace);
+            } else if slot.start_at.is_some() {
+                slot.start_at = Some(Instant::now());
+            }
+        }
+    }
+
     async fn stop(&mut self, grace: Option<u64>, happenings: &mut mpsc::Receiver<Happened>) {
-        let own = object::int(&self.pod, "spec.terminationGracePeriodSeconds").unwrap_or(30);
-        let grace = Duration::from_secs(grace.unwrap_or(own.max(0) as u64));
+        self.stopping = true;
+        let grace = grace.map_or_else(|| self.grace(), Duration::from_secs);
         for slot in self.slots.values_mut() {
             slot.start_at = None;
-            for probe in slot.probes.drain(..) {
-                probe.abort();
-            }
+            slot.end_probes();
         }
         let names: Vec<String> = self
             .slots
@@ -602,27 +512,14 @@ impl Worker {
             .map(|slot| slot.state.name.clone())
             .collect();
         for name in &names {
-            self.record(
-                name,
-                "Normal",
-                "Killing",
-                &format!("Stopping container {name}"),
-            );
+            let message = format!("Stopping container {name}");
+            self.record(name, "Normal", "Killing", &message);
             self.stop_container(name, grace);
         }
         while self.slots.values().any(|slot| slot.state.is_running()) {
             match happenings.recv().await {
                 Some(what) => self.handle(what),
                 None => break,
-            }
-            // Nothing starts again in a Pod that stops.
-            for slot in self.slots.values_mut() {
-                slot.start_at = None;
-            }
-        }
-        for slot in self.slots.values() {
-            if let Ok(container) = Container::open(&slot.state.id) {
-                let _ = container.remove();
             }
         }
         let _ = self.shared.told.send(Told::Stopped {
@@ -631,17 +528,23 @@ impl Worker {
     }
 }
 
+/// A back-off as Go prints such durations: `10s`, `1m20s`, without the last `s`.
+fn kube_seconds(wait: Duration) -> String {
+    match (wait.as_secs() / 60, wait.as_secs() % 60) {
+        (0, seconds) => seconds.to_string(),
+        (minutes, seconds) => format!("{minutes}m{seconds}"),
+    }
+}
+
 fn spawn_probe(
     kind: Kind,
-    spec: &Value,
-    address: &str,
-    name: &str,
-    id: &str,
+    spec: Value,
+    address: String,
+    name: String,
+    id: String,
     happened: mpsc::Sender<Happened>,
 ) -> JoinHandle<()> {
     let (verdicts, mut incoming) = mpsc::channel(1);
-    let (spec, address) = (spec.clone(), address.to_owned());
-    let (name, id) = (name.to_owned(), id.to_owned());
     tokio::spawn(async move {
         let probing = probe::run(kind, spec, address, id.clone(), verdicts);
         let forwarding = async {

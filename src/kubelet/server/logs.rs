@@ -16,6 +16,7 @@ use tokio::{
 };
 
 use super::{Body, Target, full, streamed};
+use crate::state::Phase;
 
 /// What of a log is wanted (Kubernetes 1.32 PodLogOptions).
 #[derive(Debug, Default, Clone)]
@@ -70,17 +71,32 @@ impl Options {
 
 pub async fn answer(target: &Target, query: &[(String, String)]) -> Response<Body> {
     let options = Options::read(query);
-    let run = match (options.previous, target.container.restarts) {
-        (false, run) => run,
-        (true, 0) => {
+    let state = &target.container;
+    let name = (&state.name, object::name(&target.pod));
+    let run = match (&state.phase, &state.last) {
+        (_, None) if options.previous => {
             let text = format!(
                 "previous terminated container \"{}\" in pod \"{}\" not found",
-                target.container.name,
-                object::name(&target.pod)
+                name.0, name.1
             );
             return full(StatusCode::BAD_REQUEST, text);
         }
-        (true, run) => run - 1,
+        (_, Some(last)) if options.previous => last.attempt,
+        // What backs off shows what it said last.
+        (Phase::Waiting { .. }, Some(last)) => last.attempt,
+        (Phase::Waiting { reason, .. }, None) => {
+            let why = match reason.as_str() {
+                "ErrImagePull" => "image can't be pulled",
+                "ImagePullBackOff" => "trying and failing to pull image",
+                reason => reason,
+            };
+            let text = format!(
+                "container \"{}\" in pod \"{}\" is waiting to start: {why}",
+                name.0, name.1
+            );
+            return full(StatusCode::BAD_REQUEST, text);
+        }
+        _ => state.restarts,
     };
     let path = path(target, run);
     let (pieces, receiver) = mpsc::channel(64);
