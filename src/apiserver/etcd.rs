@@ -208,7 +208,7 @@ impl Etcd {
             }
             self.rotate();
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_millis(250));
+            pause = (pause * 2).min(Duration::from_millis(50));
         }
     }
 

@@ -391,6 +391,12 @@ async fn serve(flags: Flags) -> Result<(), String> {
         .map_err(|_| format!("--bind-address: \"{bind}\" is no IP address"))?;
     wait_for_etcd(&app).await?;
     app.authorizer.start();
+    for plural in ["serviceaccounts", "pods"] {
+        // Tokens are checked against these.
+        if let Some(resource) = resources::by_group_resource("", plural) {
+            app.cache(resource).start();
+        }
+    }
     let listener = TcpListener::bind(address)
         .await
         .map_err(|e| format!("failed to create listener: failed to listen on {address}: {e}"))?;
