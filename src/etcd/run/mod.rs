@@ -1,6 +1,8 @@
 //! The applet `etcd`: flags, logs, listeners, the member, signals.
 
 mod daemon;
+mod ports;
+mod say;
 mod serving;
 #[cfg(test)]
 mod tests;

@@ -9,39 +9,37 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{daemon, fatal};
+use super::{
+    daemon, fatal,
+    ports::{ClientPort, Ports, open},
+    say::{log_close, log_start, log_urls},
+};
 use crate::{
-    flags::{
-        Options, duration,
-        url::{Url, strings},
-    },
+    flags::{Options, url::Url},
     http::{
         client::{ClientHandler, call, is_grpc, monitoring},
         gateway::Gateway,
         gauges,
         peer::PeerHandler,
-        serve::{
-            Http2, Listener, SocketOptions, Stop, TlsEndpoint, bind, serve as serve_connections,
-        },
+        serve::{Http2, Listener, Stop, TlsEndpoint, serve as serve_connections},
     },
     log, rpc,
-    server::{AutoCompaction, ClusterState, EtcdError, Server, SystemClock},
+    server::{EtcdError, Server, SystemClock},
     transport::{PeerNetwork, Settings},
-    version::VERSION,
 };
 
 /// How long requests under way may take after the member was told to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Why the member does not start or goes on no longer.
-struct Failure {
-    caller: &'static str,
-    message: &'static str,
-    error: String,
+pub(super) struct Failure {
+    pub(super) caller: &'static str,
+    pub(super) message: &'static str,
+    pub(super) error: String,
 }
 
 impl Failure {
-    fn start(error: impl ToString) -> Self {
+    pub(super) fn start(error: impl ToString) -> Self {
         Self {
             caller: "etcdmain/etcd.go:204",
             message: "discovery failed",
@@ -49,7 +47,7 @@ impl Failure {
         }
     }
 
-    fn listener(error: impl ToString) -> Self {
+    pub(super) fn listener(error: impl ToString) -> Self {
         Self {
             caller: "etcdmain/etcd.go:219",
             message: "listener failed",
@@ -124,179 +122,6 @@ fn fail(options: &Options, initialized: bool, failure: &Failure) -> ExitCode {
         &[("error", log::field(&failure.error))],
     );
     ExitCode::FAILURE
-}
-
-/// Listeners and their certificates, before anything is served.
-struct Ports {
-    peers: Vec<(Listener, Option<TlsEndpoint>)>,
-    clients: Vec<ClientPort>,
-    metrics: Vec<(Url, Listener, Option<TlsEndpoint>)>,
-}
-
-struct ClientPort {
-    listener: Listener,
-    tls: Option<TlsEndpoint>,
-    /// Serves nothing but HTTP (`--listen-client-http-urls`).
-    http_only: bool,
-}
-
-async fn open(options: &Options) -> Result<Ports, Failure> {
-    let sockets = SocketOptions {
-        reuse_port: options.reuse_port,
-        reuse_address: options.reuse_address,
-    };
-    if options.reuse_port || options.reuse_address {
-        crate::info!(
-            "embed/etcd.go:120", "configuring socket options",
-            "reuse-address" => options.reuse_address, "reuse-port" => options.reuse_port,
-        );
-    }
-    crate::info!("embed/etcd.go:128", "configuring peer listeners", "listen-peer-urls" => strings(&options.listen_peer));
-    let peers = open_peers(options, sockets).await?;
-    crate::info!("embed/etcd.go:136", "configuring client listeners", "listen-client-urls" => strings(&options.listen_client));
-    let clients = open_clients(options, sockets).await?;
-    let mut metrics = Vec::new();
-    for url in &options.listen_metrics {
-        if url.is_secure() && options.client_tls.is_empty() {
-            let text = "client TLS key/cert (--cert-file, --key-file) must be provided for metrics secure url";
-            return Err(Failure::start(text));
-        }
-        let tls = url
-            .is_secure()
-            .then(|| TlsEndpoint::new(&options.client_tls, "client", true))
-            .transpose();
-        let tls = tls.map_err(Failure::start)?;
-        metrics.push((
-            url.clone(),
-            bind(url, sockets).await.map_err(Failure::start)?,
-            tls,
-        ));
-    }
-    Ok(Ports {
-        peers,
-        clients,
-        metrics,
-    })
-}
-
-async fn open_peers(
-    options: &Options,
-    sockets: SocketOptions,
-) -> Result<Vec<(Listener, Option<TlsEndpoint>)>, Failure> {
-    let info = &options.peer_tls;
-    if !info.is_empty() {
-        crate::info!(
-            "embed/etcd.go:496", "starting with peer TLS",
-            "tls-info" => info.to_string(), "cipher-suites" => options.cipher_suites,
-        );
-    }
-    let mut peers = Vec::new();
-    for url in &options.listen_peer {
-        if !url.is_secure() {
-            warn_insecure(
-                url,
-                "embed/etcd.go:524",
-                "peer-url",
-                info,
-                "HTTP",
-                "--peer-client-cert-auth",
-            );
-        }
-        let opened = async {
-            let tls = url
-                .is_secure()
-                .then(|| TlsEndpoint::new(info, "peer", true))
-                .transpose();
-            Ok::<_, Failure>((
-                tls.map_err(Failure::start)?,
-                bind(url, sockets).await.map_err(Failure::start)?,
-            ))
-        };
-        let (tls, listener) = opened.await.inspect_err(|failure| {
-            crate::error!("embed/etcd.go:535", "creating peer listener failed", "error" => failure.error);
-        })?;
-        peers.push((listener, tls));
-    }
-    Ok(peers)
-}
-
-fn warn_insecure(
-    url: &Url,
-    caller: &'static str,
-    key: &'static str,
-    info: &crate::tls::TlsInfo,
-    scheme: &str,
-    flag: &str,
-) {
-    let fields = [(key, log::field(url.to_string()))];
-    if !info.is_empty() {
-        let text = format!(
-            "scheme is {scheme} while key and cert files are present; ignoring key and cert files"
-        );
-        log::write(log::Level::Warn, None, caller, &text, &fields);
-    }
-    if info.client_cert_auth {
-        let text = format!(
-            "scheme is {scheme} while {flag} is enabled; ignoring client cert auth for this URL"
-        );
-        log::write(log::Level::Warn, None, caller, &text, &fields);
-    }
-}
-
-async fn open_clients(
-    options: &Options,
-    sockets: SocketOptions,
-) -> Result<Vec<ClientPort>, Failure> {
-    let info = &options.client_tls;
-    let urls = options.listen_client.iter().map(|url| (url, false));
-    let urls: Vec<(&Url, bool)> = urls
-        .chain(options.listen_client_http.iter().map(|url| (url, true)))
-        .collect();
-    for (url, _) in &urls {
-        if !url.is_secure() {
-            warn_insecure(
-                url,
-                "embed/etcd.go:629",
-                "client-url",
-                info,
-                "http or unix",
-                "--client-cert-auth",
-            );
-        } else if info.is_empty() {
-            return Err(Failure::start(format!(
-                "TLS key/cert (--cert-file, --key-file) must be provided for client url {url} with HTTPS scheme"
-            )));
-        }
-    }
-    let mut ports = Vec::new();
-    let mut bound: Vec<(String, bool)> = Vec::new();
-    for (url, http_only) in urls {
-        let place = format!("{}{}", url.host, url.path);
-        if let Some((_, other)) = bound.iter().find(|(known, _)| *known == place) {
-            return Err(Failure::start(if *other == http_only {
-                format!(
-                    "{url}: a port that speaks TLS and plain text at once is not supported by this server; use two ports"
-                )
-            } else {
-                format!(
-                    "cannot bind both --client-listen-urls and --client-listen-http-urls on the same url {url}"
-                )
-            }));
-        }
-        let listener = bind(url, sockets).await.map_err(Failure::start)?;
-        let tls = url
-            .is_secure()
-            .then(|| TlsEndpoint::new(info, "client", false))
-            .transpose();
-        // The reference finds out about its certificates only when it serves.
-        ports.push(ClientPort {
-            listener,
-            tls: tls.map_err(Failure::listener)?,
-            http_only,
-        });
-        bound.push((place, http_only));
-    }
-    Ok(ports)
 }
 
 /// A member that serves.
@@ -546,112 +371,6 @@ async fn drain(tasks: &mut JoinSet<()>, stop: &Stop) {
         stop.now.cancel();
         while tasks.join_next().await.is_some() {}
     }
-}
-
-fn log_close(options: &Options, caller: &'static str, message: &str) {
-    crate::info!(
-        caller, message,
-        "name" => options.server.name,
-        "data-dir" => options.server.data_dir.display().to_string(),
-        "advertise-peer-urls" => options.server.peer_urls,
-        "advertise-client-urls" => options.server.client_urls,
-    );
-}
-
-fn log_urls(options: &Options, server: &Server) {
-    crate::info!(
-        "embed/etcd.go:280", "now serving peer/client/metrics",
-        "local-member-id" => format!("{:x}", server.id()),
-        "initial-advertise-peer-urls" => options.server.peer_urls,
-        "listen-peer-urls" => strings(&options.listen_peer),
-        "advertise-client-urls" => options.server.client_urls,
-        "listen-client-urls" => strings(&options.listen_client),
-        "listen-metrics-urls" => strings(&options.listen_metrics),
-    );
-}
-
-fn log_start(options: &Options, initialized: bool) {
-    let server = &options.server;
-    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    // As in the reference, a member with data does not look at the initial cluster.
-    let cluster: Vec<String> = if initialized {
-        Vec::new()
-    } else {
-        server
-            .initial_cluster
-            .iter()
-            .map(|(name, url)| format!("{name}={url}"))
-            .collect()
-    };
-    let (retention, revisions) = match server.auto_compaction {
-        AutoCompaction::Off => (Duration::ZERO, 0),
-        AutoCompaction::Periodic(duration) => (duration, 0),
-        AutoCompaction::Revision(revisions) => (Duration::ZERO, revisions),
-    };
-    let retention = if revisions > 0 {
-        format!("{revisions}ns")
-    } else {
-        duration::format(retention)
-    };
-    let quota = if server.quota_backend_bytes == 0 {
-        2 * 1024 * 1024 * 1024
-    } else {
-        server.quota_backend_bytes
-    };
-    let millis = |ms| duration::format(Duration::from_millis(ms));
-    let sorted = |words: &[String]| {
-        let mut words = words.to_vec();
-        words.sort();
-        words
-    };
-    crate::info!(
-        "embed/etcd.go:311", "starting an etcd server",
-        "etcd-version" => VERSION,
-        "git-sha" => concat!("kubedrill-", env!("CARGO_PKG_VERSION")),
-        "go-version" => "none (Rust)",
-        "go-os" => std::env::consts::OS,
-        "go-arch" => if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" },
-        "max-cpu-set" => cpus,
-        "max-cpu-available" => cpus,
-        "member-initialized" => initialized,
-        "name" => server.name,
-        "data-dir" => server.data_dir.display().to_string(),
-        "wal-dir" => server.wal_dir.as_ref().map(|dir| dir.display().to_string()).unwrap_or_default(),
-        "wal-dir-dedicated" => server.wal_dir.as_ref().map(|dir| dir.display().to_string()).unwrap_or_default(),
-        "member-dir" => server.data_dir.join("member").display().to_string(),
-        "force-new-cluster" => server.force_new_cluster,
-        "heartbeat-interval" => millis(server.heartbeat_ms),
-        "election-timeout" => millis(server.election_ms),
-        "initial-election-tick-advance" => server.initial_election_tick_advance,
-        "snapshot-count" => server.snapshot_count,
-        "max-wals" => server.max_wals,
-        "max-snapshots" => server.max_snapshots,
-        "snapshot-catchup-entries" => server.snapshot_catchup_entries,
-        "initial-advertise-peer-urls" => server.peer_urls,
-        "listen-peer-urls" => strings(&options.listen_peer),
-        "advertise-client-urls" => server.client_urls,
-        "listen-client-urls" => strings(&options.listen_client),
-        "listen-metrics-urls" => strings(&options.listen_metrics),
-        "cors" => sorted(&options.cors),
-        "host-whitelist" => sorted(&options.host_whitelist),
-        "initial-cluster" => cluster.join(","),
-        "initial-cluster-state" => if server.state == ClusterState::Existing { "existing" } else { "new" },
-        "initial-cluster-token" => if initialized { "" } else { server.token.as_str() },
-        "quota-backend-bytes" => quota,
-        "max-request-bytes" => server.max_request_bytes,
-        "max-concurrent-streams" => options.max_concurrent_streams,
-        "pre-vote" => server.pre_vote,
-        "initial-corrupt-check" => server.initial_corrupt_check,
-        "corrupt-check-time-interval" => duration::format(server.corrupt_check_time),
-        "compact-check-time-enabled" => false,
-        "compact-check-time-interval" => "1m0s",
-        "auto-compaction-mode" => options.auto_compaction_mode,
-        "auto-compaction-retention" => retention,
-        "auto-compaction-interval" => retention,
-        "discovery-url" => "",
-        "discovery-proxy" => "",
-        "downgrade-check-interval" => "5s",
-    );
 }
 
 /// Runs the same steps in a test, where signals belong to the test runner.
