@@ -34,7 +34,11 @@ pub(crate) fn message_in(message: pb::Message) -> Option<lib::Message> {
     let is_proposal = msg_type == lib::MessageType::MsgPropose;
     let entries = message.entries.into_iter().map(|entry| {
         if is_proposal && entry.r#type() == pb::EntryType::EntryConfChange {
-            change_proposal(entry.data.unwrap_or_default())
+            lib::Entry {
+                term: entry.term,
+                index: entry.index,
+                ..change_proposal(entry.data.unwrap_or_default())
+            }
         } else {
             entry_in(entry)
         }
