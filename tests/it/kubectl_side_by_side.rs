@@ -320,10 +320,12 @@ fn mask_word(word: &str) -> Option<String> {
     if is_time(word) {
         return Some("TIME".to_owned());
     }
-    if word.starts_with("10.96.")
-        || word.starts_with("10.97.")
-        || word.starts_with("10.1") && word.matches('.').count() == 3
-    {
+    // 10.96.0.0/12, the range of services.
+    let octets: Vec<u8> = word
+        .split('.')
+        .filter_map(|part| part.parse().ok())
+        .collect();
+    if matches!(octets[..], [10, 96..=111, _, _]) {
         return Some("IP".to_owned());
     }
     if word.starts_with("kube-api-access-") {

@@ -97,6 +97,14 @@ async fn server_side(cx: &Cx, item: &Item, dry_run: DryRun) -> Outcome<(Value, &
     }
 }
 
+/// What an object would be after `apply`, as far as the server pretends.
+///
+/// # Errors
+/// The server's.
+pub async fn preview(cx: &Cx, item: &Item, dry_run: DryRun) -> Outcome<(Value, &'static str)> {
+    client_side(cx, item, dry_run).await
+}
+
 async fn client_side(cx: &Cx, item: &Item, dry_run: DryRun) -> Outcome<(Value, &'static str)> {
     let mut modified = item.object.clone();
     save_config(&mut modified);

@@ -7,6 +7,7 @@ mod config;
 mod create;
 mod delete;
 mod describe;
+mod diff;
 mod edit;
 mod exec;
 mod explain;
@@ -44,6 +45,7 @@ pub async fn dispatch(cx: &Cx) -> Outcome {
         "auth whoami" => auth::whoami(cx).await,
         "cordon" | "uncordon" | "drain" => node::run(cx).await,
         "taint" => node::taint(cx).await,
+        "diff" => diff::run(cx).await,
         "edit" => edit::run(cx).await,
         "replace" => replace::run(cx).await,
         "api-resources" => cluster::api_resources(cx).await,

@@ -202,11 +202,18 @@ pub async fn run(cx: &Cx) -> Outcome {
 /// are all that it gets.
 async fn attached(cx: &Cx, item: &Item, restart: &str) -> Outcome {
     use std::io::IsTerminal as _;
-    if cx.bool("tty") && std::io::stdin().is_terminal() {
+    // A command that talks back needs its terminal; others only print.
+    let words = cx.args().get(1..).unwrap_or_default();
+    let shell = match words {
+        [] => true,
+        [only] => matches!(only.rsplit('/').next(), Some("sh" | "bash" | "ash")),
+        _ => false,
+    };
+    if shell && cx.bool("tty") && std::io::stdin().is_terminal() {
         let options = json!({"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0});
         cx.client()?.delete(&item.path(), &options).await?;
         return fail(
-            "attaching a terminal with 'kubectl run -it' is not supported by this kubectl: start the Pod without -it, then use 'kubectl exec -it'",
+            "a shell at the end of 'kubectl run -it' is not supported by this kubectl: start the Pod without -it, then use 'kubectl exec -it'",
         );
     }
     let limit = cx.flags.duration("pod-running-timeout").unwrap_or_default();
