@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-/// Which rooms a room may use. `src/testkit` is for tests alone.
+/// Which rooms a room may use.
 const ARROWS: &[(&str, &[&str])] = &[
     ("bolt", &[]),
     ("wire", &[]),
     ("kube", &[]),
     ("sandbox", &[]),
-    ("testkit", &[]),
     ("wal", &["wire"]),
     ("mvcc", &["bolt", "wire"]),
     ("etcd", &["bolt", "mvcc", "wal", "wire"]),
@@ -117,7 +116,6 @@ const BANS: &[Ban] = &[
             "lab",
             "mvcc",
             "rest",
-            "testkit",
             "wal",
             "wire",
         ],
@@ -232,10 +230,8 @@ fn none(found: Vec<String>) {
 fn is_for_tests(name: &str) -> bool {
     name.split('/').any(|part| {
         let stem = part.trim_end_matches(".rs");
-        matches!(
-            stem,
-            "benches" | "build" | "examples" | "tests" | "testing" | "testkit"
-        ) || stem.ends_with("_tests")
+        matches!(stem, "benches" | "build" | "examples" | "tests" | "testing")
+            || stem.ends_with("_tests")
             || stem.ends_with("_test")
     })
 }
@@ -285,15 +281,10 @@ fn rooms_use_only_what_their_arrows_allow() {
             continue;
         };
         let manifest = manifest(&format!("src/{room}/Cargo.toml"));
-        for (section, is_dev) in [
-            ("dependencies", false),
-            ("build-dependencies", false),
-            ("dev-dependencies", true),
-        ] {
+        for section in ["dependencies", "build-dependencies", "dev-dependencies"] {
             let used = manifest.get(section).and_then(toml::Value::as_table);
             for name in used.into_iter().flat_map(toml::Table::keys) {
-                let fits = allowed.contains(&name.as_str()) || (is_dev && name == "testkit");
-                if arrows.contains_key(name.as_str()) && !fits {
+                if arrows.contains_key(name.as_str()) && !allowed.contains(&name.as_str()) {
                     found.push(format!(
                         "src/{room}/Cargo.toml: [{section}] {room} must not use {name}"
                     ));

@@ -9,6 +9,7 @@
 //!
 //! This room holds no logic: types only.
 
+#![forbid(unsafe_code)]
 // Generated code is not ours to lint.
 #![allow(clippy::all, rust_2018_idioms)]
 
