@@ -1,5 +1,7 @@
 //! The client and metrics ports: gRPC and HTTP side by side (`embed/serve.go`).
 
+use std::sync::Arc;
+
 use axum::{Router, extract::Request, response::Response};
 use http::{HeaderValue, Method, StatusCode, header};
 use tower::ServiceExt;
@@ -11,7 +13,6 @@ use crate::{metrics, server::Server};
 const HEALTH_CHECK: &str = "/grpc.health.v1.Health/Check";
 
 /// What a client port serves.
-#[derive(Clone)]
 pub struct ClientHandler {
     /// The member.
     pub server: Server,
@@ -74,7 +75,7 @@ fn worded(mut response: Response) -> Response {
 
 impl ClientHandler {
     /// Answers one request.
-    pub async fn handle(self, request: Request) -> Response {
+    pub async fn handle(self: Arc<Self>, request: Request) -> Response {
         if is_grpc(&request) {
             return match &self.grpc {
                 Some(_) if request.uri().path() == HEALTH_CHECK => {
@@ -112,7 +113,7 @@ impl ClientHandler {
         response
     }
 
-    async fn http(self, request: Request) -> Response {
+    async fn http(&self, request: Request) -> Response {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         if path.starts_with("/v3/") || path.starts_with("/v3beta/") {
             return match &self.gateway {

@@ -9,6 +9,7 @@ mod watch;
 
 use std::{sync::Arc, time::Duration};
 
+use parking_lot::RwLock;
 use tonic::{Code, Status, metadata::MetadataMap, service::Routes};
 use wire::etcdserverpb::{
     auth_server::AuthServer, cluster_server::ClusterServer, kv_server::KvServer,
@@ -16,7 +17,7 @@ use wire::etcdserverpb::{
 };
 
 use crate::{
-    metrics,
+    metrics::{self, Cell},
     server::{EtcdError, Server},
 };
 
@@ -35,6 +36,43 @@ pub struct Context {
     leader_losses: Arc<tokio::sync::watch::Sender<u64>>,
     watch_progress: Duration,
     request_limit: usize,
+    requests: Arc<RequestCounts>,
+}
+
+/// The counters of requests by kind and the version that the client names, looked
+/// up in the registry once each.
+#[derive(Default)]
+struct RequestCounts {
+    known: RwLock<Vec<(&'static str, String, Cell)>>,
+}
+
+impl RequestCounts {
+    /// Different versions that are counted by name; clients can say anything.
+    const MOST: usize = 64;
+
+    fn count(&self, kind: &'static str, version: &str) {
+        let known = self.known.read();
+        if let Some((_, _, cell)) = known.iter().find(|(k, v, _)| *k == kind && v == version) {
+            cell.inc();
+            return;
+        }
+        let version = if known.len() < Self::MOST {
+            version
+        } else {
+            "unknown"
+        };
+        drop(known);
+        let cell = metrics::counter(
+            "etcd_server_client_requests_total",
+            "The total number of client requests per client version.",
+            &[("type", kind), ("client_api_version", version)],
+        );
+        cell.inc();
+        let mut known = self.known.write();
+        if known.len() < Self::MOST {
+            known.push((kind, version.to_owned(), cell));
+        }
+    }
 }
 
 impl Context {
@@ -55,6 +93,7 @@ impl Context {
             leader_losses,
             watch_progress,
             request_limit,
+            requests: Arc::default(),
         }
     }
 
@@ -107,23 +146,7 @@ impl Context {
         }
         let text = |key| metadata.get(key).and_then(|value| value.to_str().ok());
         let version = text("client-api-version").unwrap_or("unknown");
-        // The version is what the client says, so only what looks like one is counted by name.
-        let known = version.len() <= 32
-            && version
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b".-+".contains(&byte));
-        metrics::counter(
-            "etcd_server_client_requests_total",
-            "The total number of client requests per client version.",
-            &[
-                ("type", kind),
-                (
-                    "client_api_version",
-                    if known { version } else { "unknown" },
-                ),
-            ],
-        )
-        .inc();
+        self.requests.count(kind, version);
         let needs_leader = text("hasleader") == Some("true");
         if needs_leader && self.server.leader() == 0 {
             return Err(status(&EtcdError::NoLeader));

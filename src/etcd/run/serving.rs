@@ -251,14 +251,14 @@ fn serve_clients(
     let split = ports.iter().any(|port| port.http_only);
     for port in ports {
         crate::info!("embed/serve.go:104", "ready to serve client requests");
-        let handler = ClientHandler {
+        let handler = Arc::new(ClientHandler {
             server: server.clone(),
             grpc: (!port.http_only).then(|| grpc.clone()),
             http: port.http_only || !split,
             gateway: options.grpc_gateway.then(|| Gateway { grpc: grpc.clone() }),
             cors: options.cors.clone(),
             host_whitelist: options.host_whitelist.clone(),
-        };
+        });
         let traffic = match (split, port.http_only) {
             (true, true) => "http",
             (true, false) => "grpc",
@@ -274,7 +274,7 @@ fn serve_clients(
             );
         }
         let router =
-            Router::new().fallback(move |request: Request| handler.clone().handle(request));
+            Router::new().fallback(move |request: Request| Arc::clone(&handler).handle(request));
         clients.1.spawn(serve_connections(
             port.listener,
             port.tls,

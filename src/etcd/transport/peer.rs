@@ -109,7 +109,7 @@ impl Peer {
             }
             _ => ("pipeline", self.pipeline.send(message)),
         };
-        let Err(message) = sent else { return };
+        let Some(message) = sent else { return };
         let target = &self.target;
         target.shared.inbox.report_unreachable(target.id);
         crate::warn!(

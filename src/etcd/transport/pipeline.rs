@@ -84,13 +84,14 @@ impl Pipeline {
     }
 
     /// Queues a message; gives it back if there is no room.
-    pub(super) fn send(&self, message: Message) -> Result<(), Message> {
-        self.messages
-            .try_send(message)
-            .map_err(|error| match error {
+    pub(super) fn send(&self, message: Message) -> Option<Message> {
+        match self.messages.try_send(message) {
+            Ok(()) => None,
+            Err(
                 mpsc::error::TrySendError::Full(message)
-                | mpsc::error::TrySendError::Closed(message) => message,
-            })
+                | mpsc::error::TrySendError::Closed(message),
+            ) => Some(message),
+        }
     }
 }
 

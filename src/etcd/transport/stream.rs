@@ -95,13 +95,14 @@ impl StreamWriter {
     }
 
     /// Queues a message; gives it back if there is no room.
-    pub(super) fn send(&self, message: Message) -> Result<(), Message> {
-        self.messages
-            .try_send(message)
-            .map_err(|error| match error {
+    pub(super) fn send(&self, message: Message) -> Option<Message> {
+        match self.messages.try_send(message) {
+            Ok(()) => None,
+            Err(
                 mpsc::error::TrySendError::Full(message)
-                | mpsc::error::TrySendError::Closed(message) => message,
-            })
+                | mpsc::error::TrySendError::Closed(message),
+            ) => Some(message),
+        }
     }
 
     /// Replaces the stream.
@@ -121,6 +122,8 @@ struct WriterTask {
     failed: Cell,
 }
 
+// It lives for one turn of the loop, on the stack.
+#[allow(clippy::large_enum_variant)]
 enum Next {
     Attached(Outgoing),
     Send(Message),
