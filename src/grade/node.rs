@@ -1,8 +1,9 @@
 //! A node's files, read from outside the node.
 
 use std::{
-    fs::{File, Metadata},
+    fs::{self, File, Metadata},
     io::{self, Read},
+    os::fd::AsRawFd,
     path::Path,
 };
 
@@ -15,6 +16,9 @@ pub struct Node<'a> {
     pub fabric: &'a Fabric,
     pub name: &'a str,
 }
+
+/// What opening a socket is answered with.
+const ENXIO: i32 = 6;
 
 /// What stands at a path.
 pub enum Entry {
@@ -41,6 +45,9 @@ impl Node<'_> {
             Err(error) if is_missing(&error) => {
                 return Ok(Entry::Missing);
             }
+            Err(error) if error.raw_os_error() == Some(ENXIO) => {
+                return Ok(Entry::Other("a socket"));
+            }
             Err(error) => return Err(self.blind(path, error.to_string())),
         };
         let metadata = file
@@ -50,6 +57,20 @@ impl Node<'_> {
             None => Entry::File(file, metadata),
             Some(other) => Entry::Other(other),
         })
+    }
+
+    /// Whether a symbolic link stands at `path`.
+    pub fn is_link(&self, path: &str) -> bool {
+        let path = Path::new(path);
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return false;
+        };
+        let Ok(parent) = self.fabric.open_in_node(self.name, parent) else {
+            return false;
+        };
+        let handle = format!("/proc/self/fd/{}", parent.as_raw_fd());
+        fs::symlink_metadata(Path::new(&handle).join(name))
+            .is_ok_and(|metadata| metadata.is_symlink())
     }
 
     /// The text of a file of at most a mebibyte.

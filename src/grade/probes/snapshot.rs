@@ -6,6 +6,7 @@ use std::{
     os::unix::fs::FileExt,
 };
 
+use bolt::Meta;
 use lab::model::SnapshotProbe;
 use sha2::{Digest, Sha256};
 
@@ -63,6 +64,10 @@ pub fn look(scene: &Scene<'_>, probe: &SnapshotProbe) -> Result {
 pub fn read(node: &Node<'_>, path: &str, interest: &[String]) -> Result<Keyspace> {
     let place = node.place(path);
     let failed = |found: String| Outcome::failed(&place, found, EXPECTED);
+    // A link is no copy: it changes with what it points at, or goes with it.
+    if node.is_link(path) {
+        return Err(failed("a symbolic link".into()));
+    }
     let (file, metadata) = match node.entry(path)? {
         Entry::Missing => return Err(failed("no such file".into())),
         Entry::Other(what) => return Err(failed(what.to_owned())),
@@ -73,23 +78,35 @@ pub fn read(node: &Node<'_>, path: &str, interest: &[String]) -> Result<Keyspace
         return Err(failed("an empty file".into()));
     }
     let blind = |error: io::Error| Outcome::could_not_look(&place, error.to_string());
+    let whole = promised_bytes(&file).map(|database| database.saturating_add(CHECKSUM_BYTES));
+    if let Some(whole) = whole.filter(|whole| length < *whole && length + CHECKSUM_BYTES != *whole)
+    {
+        let found = format!("a truncated snapshot: {length} of {whole} bytes");
+        return Err(failed(found));
+    }
     let copy = file.try_clone().map_err(blind)?;
     let db = keyspace::open(copy).map_err(|error| {
         let what = guess(&file).map_or_else(
-            || format!("{length} bytes that are no database of etcd ({error})"),
+            || match error {
+                bolt::Error::Invalid { .. } => {
+                    format!("{length} bytes that are no database of etcd")
+                }
+                error => format!("{length} bytes that are no database of etcd ({error})"),
+            },
             str::to_owned,
         );
         failed(what)
     })?;
-    let database = db.size_bytes();
-    if length < database {
-        let found = format!("a truncated snapshot: {length} of at least {database} bytes");
-        return Err(failed(found));
-    }
     if length % 512 != CHECKSUM_BYTES {
         let found = "a database file without the checksum that ends a snapshot: \
                      a copied member/snap/db";
         return Err(failed(found.into()));
+    }
+    // Before the sum is computed: a file may claim any length.
+    let whole = db.size_bytes() + CHECKSUM_BYTES;
+    if length != whole {
+        let found = format!("a file of {length} bytes whose database makes a snapshot of {whole}");
+        return Err(failed(found));
     }
     if !checksum_holds(&file, length - CHECKSUM_BYTES).map_err(blind)? {
         return Err(failed(
@@ -104,6 +121,23 @@ pub fn read(node: &Node<'_>, path: &str, interest: &[String]) -> Result<Keyspace
         )));
     }
     keyspace::read(&tx, interest).map_err(failed)
+}
+
+/// How long the newest meta page says that the database is.
+fn promised_bytes(file: &File) -> Option<u64> {
+    const PAGE_SIZES: [u64; 4] = [4096, 8192, 16384, 65536];
+    let meta = |at: u64| {
+        let mut head = [0; bolt::HEADER_BYTES + bolt::META_BYTES];
+        file.read_exact_at(&mut head, at).ok()?;
+        Meta::read(&head).ok()
+    };
+    let first = meta(0);
+    let second = PAGE_SIZES.into_iter().find_map(meta);
+    let newest = [first, second]
+        .into_iter()
+        .flatten()
+        .max_by_key(|meta| meta.txid)?;
+    Some(newest.size_bytes())
 }
 
 /// Whether the 32 bytes after the first `length` are their SHA-256.
