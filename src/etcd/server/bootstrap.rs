@@ -9,6 +9,7 @@ use std::{
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use mvcc::{Member, Store};
@@ -73,10 +74,8 @@ pub(crate) async fn boot(config: &Config, peers: &dyn PeerClient) -> Result<Boot
 
     if wal::exists(&paths.wal) && !is_stillborn(config, &paths)? {
         let config = config.clone();
-        let restart = move || restart(&config, &paths, snapshotter);
-        return tokio::task::spawn_blocking(restart)
-            .await
-            .map_err(|_| EtcdError::Stopped)?;
+        let db = paths.db.clone();
+        return open(&db, move || restart(&config, &paths, snapshotter)).await;
     }
     let cluster = Initial::of(config)?;
     let (identity, members, remotes) = match config.state {
@@ -87,7 +86,33 @@ pub(crate) async fn boot(config: &Config, peers: &dyn PeerClient) -> Result<Boot
         }
         ClusterState::Existing => cluster.join(config, peers).await?,
     };
-    fresh(config, &paths, snapshotter, identity, &members, remotes)
+    let config = config.clone();
+    let db = paths.db.clone();
+    open(&db, move || {
+        fresh(&config, &paths, snapshotter, identity, &members, remotes)
+    })
+    .await
+}
+
+/// Opens the files on a blocking thread. The lock of the db is waited for as long as
+/// it takes, as the reference does, but not without a word.
+async fn open(
+    db: &Path,
+    work: impl FnOnce() -> Result<Boot, EtcdError> + Send + 'static,
+) -> Result<Boot, EtcdError> {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let mut opening = tokio::task::spawn_blocking(work);
+    let opened = tokio::select! {
+        opened = &mut opening => opened,
+        () = tokio::time::sleep(PATIENCE) => {
+            crate::info!("etcdserver/backend.go:85",
+                "db file is flocked by another process, or taking too long",
+                "path" => db.display().to_string(),
+                "took" => format!("{}s", PATIENCE.as_secs()));
+            opening.await
+        }
+    };
+    opened.map_err(|_| EtcdError::Storage("opening the data directory has panicked".into()))?
 }
 
 struct Paths {
@@ -130,7 +155,8 @@ fn is_stillborn(config: &Config, paths: &Paths) -> Result<bool, EtcdError> {
         Ok(segments) if segments.len() == 1 && segments[0].index == 0 => {}
         _ => return Ok(false),
     }
-    let Ok(contents) = wal::read_all(&paths.wal, &walpb::Snapshot::default()) else {
+    // Opened for writing: the log of a member that is just starting is locked.
+    let Ok((_, contents)) = Wal::open(&paths.wal, &walpb::Snapshot::default()) else {
         return Ok(false);
     };
     if !contents.entries.is_empty() || contents.hard_state != HardState::default() {

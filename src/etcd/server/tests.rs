@@ -457,3 +457,16 @@ async fn a_snapshot_that_was_half_taken_over_is_taken_over_at_the_next_start() {
         "{error}"
     );
 }
+
+/// A member that died before it wrote its first entry is born again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_without_entries_is_no_member_yet() {
+    let home = tempfile::tempdir().unwrap();
+    let network = MemoryNetwork::default();
+    let config = config(home.path(), 0, 1);
+    drop(wal::Wal::create(&config.data_dir.join("member/wal"), &b""[..]).unwrap());
+    let server = start(&network, config).await;
+    ready(&server).await;
+    put(&server, "a", "1").await;
+    server.stop().await;
+}
