@@ -104,8 +104,35 @@ async fn one(cx: &Cx, item: &Item, results: &Results<'_>) -> Outcome {
                 );
                 return Err(e);
             }
+            Err(e) if e.is_not_found() => {
+                eprintln!(
+                    "error: {} \"{}\" could not be found on the server",
+                    item.res.qualified(),
+                    item.name
+                );
+                eprintln!(
+                    "The edits you made on deleted resources have been saved to \"{}\"",
+                    path.display()
+                );
+                return Err(Error::Exit(1));
+            }
+            // What the server cannot even read, or somebody else changed
+            // meanwhile: the file is kept.
+            Err(Error::Status(status)) if text(&status, "reason") != "Invalid" => {
+                eprintln!(
+                    "error: {} \"{}\" could not be patched: {}",
+                    item.res.qualified(),
+                    item.name,
+                    text(&status, "message")
+                );
+                eprintln!(
+                    "You can run `kubectl replace -f {}` to try this update again.",
+                    path.display()
+                );
+                return Err(Error::Exit(1));
+            }
             Err(e) => {
-                reasons = reasons_of(item, &e);
+                reasons = reasons_of(&e);
                 if matches!(e, Error::Status(_)) {
                     eprintln!(
                         "error: {} \"{}\" is invalid",
@@ -121,7 +148,7 @@ async fn one(cx: &Cx, item: &Item, results: &Results<'_>) -> Outcome {
     }
 }
 
-fn reasons_of(_: &Item, e: &Error) -> Vec<String> {
+fn reasons_of(e: &Error) -> Vec<String> {
     match e {
         Error::Status(status) if !list(status, "details.causes").is_empty() => {
             list(status, "details.causes")
@@ -222,15 +249,17 @@ fn open_editor(content: &str) -> Outcome<(String, PathBuf)> {
         .find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()))
         .unwrap_or_else(|| "vi".to_owned());
     // As Google's: an editor with flags goes through the shell.
-    let status = std::process::Command::new("sh")
-        .arg("-c")
-        .arg(format!("{editor} \"$1\""))
-        .arg("sh")
-        .arg(&path)
-        .status();
+    let mut command = if editor.contains([' ', '"', '\'']) {
+        let mut shell = std::process::Command::new("sh");
+        shell.arg("-c").arg(format!("{editor} \"$1\"")).arg("sh");
+        shell
+    } else {
+        std::process::Command::new(&editor)
+    };
+    let status = command.arg(&path).status();
     match status {
         Ok(status) if status.success() => Ok((std::fs::read_to_string(&path)?, path)),
-        Ok(status) if status.code() == Some(127) => {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
             let _ = std::fs::remove_file(&path);
             fail(format!("unable to launch the editor {editor:?}"))
         }
