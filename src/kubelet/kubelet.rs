@@ -44,6 +44,21 @@ struct Running {
     back: bool,
 }
 
+impl Running {
+    /// What the ledger says of it.
+    fn record(&self) -> Record {
+        Record {
+            metadata: object::at(&self.pod, "metadata").clone(),
+            is_static: self.is_static,
+            sandbox: self.sandbox.clone(),
+            pod_ip: self.pod_ip.clone(),
+            started_at: self.started_at.clone(),
+            states: self.states.clone(),
+            gone_at: 0,
+        }
+    }
+}
+
 /// A question of the kubelet's own server or of `crictl`.
 pub enum Question {
     /// Every Pod with its status.
@@ -161,9 +176,9 @@ impl Kubelet {
                     return;
                 };
                 one.sandbox = new_sandbox(&uid, one.sandbox.attempt + 1);
-                for name in one.states.iter().map(|state| state.name.clone()) {
-                    order(one, Order::StopContainer { name, grace: 0 });
-                }
+                order(one, Order::Remake);
+                let record = one.record();
+                self.ledger.note(&uid, record);
             }
             Question::Forget { uid, id } => match self.running.get(&uid) {
                 Some(one) => order(one, Order::Forget { id }),
@@ -307,15 +322,7 @@ impl Kubelet {
             started_at: one.started_at.clone(),
             now: now(),
         };
-        let record = Record {
-            metadata: object::at(&one.pod, "metadata").clone(),
-            is_static: one.is_static,
-            sandbox: one.sandbox.clone(),
-            pod_ip: one.pod_ip.clone(),
-            started_at: one.started_at.clone(),
-            states: one.states.clone(),
-            gone_at: 0,
-        };
+        let record = one.record();
         let status = state::status(&one.pod, &one.states, &facts, &one.status);
         let changed = status != one.status;
         one.status = status;

@@ -176,7 +176,10 @@ impl Ledger {
 
     /// What an earlier kubelet noted of a Pod.
     pub fn adopt(&mut self, uid: &str) -> Option<Record> {
-        self.left.remove(uid)
+        let record = self.left.remove(uid)?;
+        // Its containers are claimed from now on, also before their Pod is noted again.
+        self.book.pods.insert(uid.to_owned(), record.clone());
+        Some(record)
     }
 
     /// Ends what an earlier kubelet left and is still not claimed: of static Pods once
@@ -355,9 +358,10 @@ mod tests {
         ledger.note("u1", record.clone());
         drop(ledger);
         let mut ledger = Ledger::open(path.clone());
-        ledger.end_strays(true);
         assert_eq!(ledger.adopt("u1"), Some(record));
         assert_eq!(ledger.adopt("u1"), None);
+        ledger.end_strays(false);
+        assert!(read(&path).pods.contains_key("u1"), "claimed is claimed");
     }
 
     #[test]

@@ -29,8 +29,10 @@ pub enum Order {
     Stop { grace: Option<u64> },
     /// Stop one container with a grace period; it may start again after that.
     StopContainer { name: String, grace: u64 },
-    /// Show nothing more of an ended container.
+    /// Show nothing more of an ended container, and do not wait because of it.
     Forget { id: String },
+    /// Stop all containers and start them at once: their sandbox is a new one.
+    Remake,
     /// The Pod was edited.
     Update(Box<Value>),
 }
@@ -163,6 +165,7 @@ pub async fn run(
                     worker.stop_container(&name, Duration::from_secs(grace));
                 }
                 Some(Order::Forget { id }) => worker.forget(&id),
+                Some(Order::Remake) => worker.remake(),
                 Some(Order::Update(pod)) => worker.update(*pod),
                 Some(Order::Stop { grace }) => {
                     worker.stop(grace, &mut happenings).await;
@@ -459,9 +462,28 @@ impl Worker {
         for slot in self.slots.values_mut() {
             if let Some(end) = end_with_id(&mut slot.state, id) {
                 end.removed = true;
+                if slot.start_at.is_some() {
+                    slot.backoff = BackOff::default();
+                    slot.start_at = Some(Instant::now());
+                }
             }
         }
         self.tell();
+    }
+
+    fn remake(&mut self) {
+        let mut running = Vec::new();
+        for slot in self.slots.values_mut() {
+            slot.backoff = BackOff::default();
+            if slot.state.is_running() {
+                running.push(slot.state.name.clone());
+            } else if slot.start_at.is_some() {
+                slot.start_at = Some(Instant::now());
+            }
+        }
+        for name in running {
+            self.stop_container(&name, Duration::ZERO);
+        }
     }
 
     /// Containers whose image was changed are replaced at once.
