@@ -25,6 +25,8 @@ use crate::server::{EtcdError, progress::Outcome};
 
 /// Bytes of proposals that go into raft at once.
 const MAX_PROPOSED: usize = 1 << 20;
+/// Stands for the id of a proposal that another member waits for.
+const FORWARDED: u64 = 0;
 /// Events that are taken before raft's work is done.
 const MAX_EVENTS: usize = 256;
 
@@ -119,15 +121,29 @@ impl Driver {
         if self.in_flight.is_empty() || self.node.raft.state == StateRole::Leader {
             self.node.tick();
         }
-        if !self.waiting.is_empty() {
-            let waiters = &self.outlets.waiters;
-            let batch = self
-                .waiting
-                .drain(..)
-                .filter(|(id, _)| waiters.has(*id))
-                .collect();
-            self.propose(batch);
+        self.retry();
+    }
+
+    /// Proposes again what waits, as far as anyone still waits for it.
+    fn retry(&mut self) {
+        if self.waiting.is_empty() {
+            return;
         }
+        let leads = self.node.raft.state == StateRole::Leader;
+        let waiters = &self.outlets.waiters;
+        let wanted = |id: u64| {
+            if id == FORWARDED {
+                leads
+            } else {
+                waiters.has(id)
+            }
+        };
+        let batch = self
+            .waiting
+            .drain(..)
+            .filter(|(id, _)| wanted(*id))
+            .collect();
+        self.propose(batch);
     }
 
     fn handle(&mut self, event: Event, batch: &mut Vec<(u64, lib::Entry)>) {
@@ -175,8 +191,17 @@ impl Driver {
     }
 
     /// Proposes entries in one message. Raft drops it while there is no leader or the
-    /// leadership is being handed over: then they wait.
+    /// leadership is being handed over: then they wait. A configuration change that
+    /// comes before the last one is applied would be replaced by an empty entry, and
+    /// whoever asked for it would never hear of it: it waits too.
     fn propose(&mut self, batch: Vec<(u64, lib::Entry)>) {
+        let raft = &self.node.raft;
+        let mut blocked = raft.state == StateRole::Leader && raft.has_pending_conf();
+        let (later, batch): (Vec<_>, Vec<_>) = batch.into_iter().partition(|(_, entry)| {
+            let is_change = entry.get_entry_type() == lib::EntryType::EntryConfChange;
+            is_change && std::mem::replace(&mut blocked, true)
+        });
+        self.waiting.extend(later);
         if batch.is_empty() {
             return;
         }
@@ -205,6 +230,12 @@ impl Driver {
         let Some(message) = convert::message_in(message) else {
             return;
         };
+        if message.msg_type == lib::MessageType::MsgPropose
+            && self.node.raft.state == StateRole::Leader
+        {
+            let entries = message.entries.into_iter();
+            return self.propose(entries.map(|entry| (FORWARDED, entry)).collect());
+        }
         let is_reply = message.msg_type == lib::MessageType::MsgAppendResponse;
         // A message that raft has no use for, such as a reply from a removed member.
         if let Err(error) = self.node.step(message) {
@@ -221,7 +252,10 @@ impl Driver {
     fn finished(&mut self, done: Done) -> Result<(), EtcdError> {
         match done {
             Done::Persisted(number) => self.persisted(number),
-            Done::Applied(index) => self.node.advance_apply_to(index),
+            Done::Applied(index) => {
+                self.node.advance_apply_to(index);
+                self.retry();
+            }
             Done::Change { change, reply } => {
                 // The apply thread waits for the answer.
                 let _ = reply.send(self.apply_change(&change));
@@ -357,9 +391,8 @@ impl Driver {
             self.to_apply(ApplyJob::Entries(committed));
         }
         // Only now may raft be given something new.
-        if new_state.is_some_and(|(lead, _)| lead != 0) && !self.waiting.is_empty() {
-            let batch = self.waiting.drain(..).collect();
-            self.propose(batch);
+        if new_state.is_some_and(|(lead, _)| lead != 0) {
+            self.retry();
         }
         Ok(())
     }
