@@ -322,6 +322,19 @@ impl Authorizer {
                 wanted.namespace == "kube-node-lease"
                     && (wanted.name == node || (wanted.name.is_empty() && wanted.verb == "create"))
             }
+            // NodeRestriction: a node changes only itself and its own Pods.
+            ("", "nodes") if matches!(wanted.verb.as_str(), "update" | "patch") => {
+                wanted.name == node
+            }
+            ("", "pods") if matches!(wanted.verb.as_str(), "update" | "patch" | "delete") => {
+                let key = format!("/registry/pods/{}/{}", wanted.namespace, wanted.name);
+                // A Pod that was made a moment ago may not be in the cache yet.
+                let own = self
+                    .pods
+                    .get(&key)
+                    .is_none_or(|pod| text(&pod, "spec.nodeName") == node);
+                own && node_rules().iter().any(|rule| rule_allows(rule, wanted))
+            }
             _ => node_rules().iter().any(|rule| rule_allows(rule, wanted)),
         }
     }

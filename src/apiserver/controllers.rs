@@ -17,6 +17,7 @@ use crate::recorder::Recorder;
 use crate::reflector::Store;
 
 mod accounts;
+mod cidr;
 mod daemonset;
 mod deployment;
 mod endpoints;
@@ -156,6 +157,17 @@ async fn manage(flags: Flags) -> Result<(), String> {
     let grace = flags
         .duration("node-monitor-grace-period", 50_000)
         .map_err(|e| e.to_string())?;
+    let ranges = if flags.switch("allocate-node-cidrs", false) {
+        let bits = flags
+            .number("node-cidr-mask-size", 24)
+            .map_err(|e| e.to_string())?;
+        let text = flags
+            .get("cluster-cidr")
+            .ok_or("--allocate-node-cidrs needs --cluster-cidr")?;
+        Some(cidr::Range::parse(text, bits)?)
+    } else {
+        None
+    };
     if flags.switch("leader-elect", true) {
         tokio::select! {
             () = crate::leader::lead(&client, "kube-controller-manager") => {}
@@ -171,14 +183,40 @@ async fn manage(flags: Flags) -> Result<(), String> {
         client,
         stores,
     });
-    deployment::start(&shared);
-    replicaset::start(&shared);
-    daemonset::start(&shared);
-    endpoints::start(&shared);
-    namespace::start(&shared);
-    accounts::start(&shared, root_ca);
-    garbage::start(&shared);
-    node::start(&shared, grace);
+    let wanted = flags.all("controllers");
+    let on = |name: &str| {
+        let short = name.trim_end_matches("-controller");
+        !wanted
+            .iter()
+            .any(|w| w.strip_prefix('-').is_some_and(|w| w == name || w == short))
+    };
+    if on("deployment-controller") {
+        deployment::start(&shared);
+    }
+    if on("replicaset-controller") {
+        replicaset::start(&shared);
+    }
+    if on("daemonset-controller") {
+        daemonset::start(&shared);
+    }
+    if on("endpoints-controller") {
+        endpoints::start(&shared);
+    }
+    if on("namespace-controller") {
+        namespace::start(&shared);
+    }
+    if on("serviceaccount-controller") {
+        accounts::start(&shared, root_ca);
+    }
+    if on("garbage-collector-controller") {
+        garbage::start(&shared);
+    }
+    if on("node-lifecycle-controller") {
+        node::start(&shared, grace);
+    }
+    if let Some(range) = ranges {
+        cidr::start(&shared, range);
+    }
     for store in &shared.stores {
         tokio::spawn(Arc::clone(store).run(shared.client.clone()));
     }

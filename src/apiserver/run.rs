@@ -304,6 +304,38 @@ fn alive(caches: &Arc<Caches>) -> crate::token::Alive {
     })
 }
 
+/// Plug-ins that are always on here, or whose work is done elsewhere (NodeRestriction
+/// by the node authorizer).
+const ADMISSION: [&str; 8] = [
+    "DefaultStorageClass",
+    "DefaultTolerationSeconds",
+    "LimitRanger",
+    "NamespaceLifecycle",
+    "NodeRestriction",
+    "Priority",
+    "ServiceAccount",
+    "TaintNodesByCondition",
+];
+
+fn check_admission(flags: &Flags) -> Result<(), String> {
+    for name in flags.all("enable-admission-plugins") {
+        if !ADMISSION.contains(&name.as_str()) {
+            return Err(format!(
+                "--enable-admission-plugins: plug-in {name} is not supported here; supported are {}",
+                ADMISSION.join(", ")
+            ));
+        }
+    }
+    for name in flags.all("disable-admission-plugins") {
+        if name != "ServiceAccount" {
+            return Err(format!(
+                "--disable-admission-plugins: plug-in {name} can't be switched off here"
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn build(flags: &Flags) -> Result<(App, rustls::ServerConfig), String> {
     let modes = flags.all("authorization-mode");
     for mode in &modes {
@@ -313,6 +345,7 @@ fn build(flags: &Flags) -> Result<(App, rustls::ServerConfig), String> {
             ));
         }
     }
+    check_admission(flags)?;
     let settings = settings(flags)?;
     let etcd = etcd_client(flags)?;
     let caches = Caches::new(etcd.clone());
