@@ -26,7 +26,7 @@ use crate::{
 
 /// The most that a posted message may hold, in bytes.
 const POST_LIMIT: usize = 512 * 1024 * 1024;
-/// The longest answer to a hexadecimal ID in a path.
+/// Where single messages are posted.
 const RAFT: &str = "/raft";
 
 impl RaftTransport {
