@@ -19,7 +19,11 @@ use tokio::{
 };
 use tokio_tungstenite::{
     WebSocketStream,
-    tungstenite::{Message, handshake::derive_accept_key, protocol::Role},
+    tungstenite::{
+        Message,
+        handshake::derive_accept_key,
+        protocol::{CloseFrame, Role, frame::coding::CloseCode},
+    },
 };
 
 use super::{Body, Target, full, query};
@@ -174,7 +178,12 @@ async fn run(socket: WebSocketStream<TokioIo<Upgraded>>, wish: Wish, refusal: Op
         let _ = pieces.send(last).await;
     };
     if let (Some(mut sink), ()) = tokio::join!(sending, finishing) {
-        let _ = sink.send(Message::Close(None)).await;
+        // Clients take any other end for a broken connection.
+        let normal = CloseFrame {
+            code: CloseCode::Normal,
+            reason: "".into(),
+        };
+        let _ = sink.send(Message::Close(Some(normal))).await;
         let _ = sink.flush().await;
     }
 }
