@@ -1,7 +1,13 @@
 //! Ctrl-C, a closed terminal, `kill`: the lab's processes go with kubedrill, and its
 //! files too unless the learner had been let in and may want to go on.
 
-use std::process;
+use std::{
+    io::{self, Write},
+    process,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
 
 use lab::session::Session;
 use signal_hook::{
@@ -11,6 +17,9 @@ use signal_hook::{
 
 use crate::{error::Error, stage};
 
+/// Whether a signal is ending the program.
+static ENDING: AtomicBool = AtomicBool::new(false);
+
 /// From now on, these signals end the program in order.
 ///
 /// # Errors
@@ -19,23 +28,49 @@ pub fn arm(session: &Session) -> Result<(), Error> {
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])
         .map_err(|error| Error::Failed(format!("could not catch signals: {error}")))?;
     let session = session.clone();
-    std::thread::spawn(move || {
+    thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
-            let resumable = session.load().is_ok_and(|record| record.ready);
-            if resumable {
-                eprintln!(
-                    "\nkubedrill: interrupted; `kubedrill start {0}` goes on, `kubedrill stop \
-                     {0}` removes the lab",
-                    session.name
-                );
-            } else if session.dir().exists() && stage::remove(&session).is_err() {
-                eprintln!(
-                    "\nkubedrill: interrupted; `kubedrill stop {}` cleans up",
-                    session.name
-                );
-            }
+            ENDING.store(true, Ordering::SeqCst);
+            end(&session);
             process::exit(128 + signal);
         }
     });
     Ok(())
+}
+
+/// If a signal is ending the program, waits for that: what fails meanwhile fails
+/// because of it, and is not to be told.
+pub fn yield_to_signal() {
+    while ENDING.load(Ordering::SeqCst) {
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn end(session: &Session) {
+    if session.load().is_ok_and(|record| record.ready) {
+        return tell(&format!(
+            "interrupted; `kubedrill start {0}` goes on, `kubedrill stop {0}` removes the lab",
+            session.name
+        ));
+    }
+    // The preparation goes on meanwhile and may make what was just removed.
+    for _ in 0..20 {
+        if session.dir().exists() {
+            let _ = stage::remove(session);
+        } else {
+            thread::sleep(Duration::from_millis(30));
+            if !session.dir().exists() {
+                return;
+            }
+        }
+    }
+    tell(&format!(
+        "interrupted; `kubedrill stop {}` cleans up",
+        session.name
+    ));
+}
+
+/// The terminal may be gone; then nobody is there to be told.
+fn tell(words: &str) {
+    let _ = writeln!(io::stderr(), "\nkubedrill: {words}");
 }

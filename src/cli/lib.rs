@@ -36,7 +36,9 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
             });
         }
     };
-    match verbs::run(args.verb) {
+    let result = verbs::run(args.verb);
+    interrupt::yield_to_signal();
+    match result {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             error.show();

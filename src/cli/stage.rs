@@ -142,6 +142,7 @@ impl Stage {
             leftover.stop()?;
         }
         let fabric = Fabric::start(&spec)?;
+        await_answer(&fabric, &scene.control_plane)?;
         let ready_after = begun.elapsed();
         Ok(Self {
             lab,
@@ -263,6 +264,28 @@ fn scene(spec: &FabricSpec) -> Scene {
         addresses,
         control_plane,
     }
+}
+
+/// Waits until a cluster that was booted again answers. The learner may have left it in
+/// the middle of a repair, so that it does not is no error.
+fn await_answer(fabric: &Fabric, node: &str) -> Result<(), Error> {
+    const WAIT: &str = "export KUBECONFIG=/etc/kubernetes/super-admin.conf
+        cd /etc/kubernetes/manifests 2>/dev/null || exit 0
+        ls etcd.yaml kube-apiserver.yaml >/dev/null 2>&1 || exit 0
+        deadline=$((SECONDS + 15))
+        until kubectl --request-timeout=2s get --raw=/readyz >/dev/null 2>&1; do
+          [ $SECONDS -lt $deadline ] || exit 1
+          sleep 0.05
+        done";
+    let answered = fabric
+        .command(node, &Exec::bash(WAIT))?
+        .stdin(Stdio::null())
+        .output()
+        .is_ok_and(|output| output.status.success());
+    if !answered {
+        eprintln!("The API server does not answer yet.");
+    }
+    Ok(())
 }
 
 fn set_up(fabric: &Fabric, lab: &Lab, setup: &Setup, number: usize) -> Result<(), Error> {

@@ -23,7 +23,7 @@ pub enum LoadError {
     #[error("there is no lab at {}: {source}", path.display())]
     Missing { path: PathBuf, source: io::Error },
     /// Never empty.
-    #[error("{} mistakes in {}", .0.len(), .0.first().map_or("", |first| first.file()))]
+    #[error("{} {} in {}", .0.len(), if .0.len() == 1 { "mistake" } else { "mistakes" }, .0.first().map_or("", |first| first.file()))]
     Mistakes(Vec<Diagnostic>),
 }
 
