@@ -1,1 +1,11 @@
-//! Integration tests.
+//! Everything that needs more than one room: the program as people use it, beside the
+//! reference's programs, in namespaces, interrupted and killed.
+
+mod apiserver_kubectl;
+mod etcdctl_side_by_side;
+mod kubectl_side_by_side;
+mod lab_backup_restore;
+mod lab_interrupts;
+mod lab_mistakes;
+mod sandbox_fabric;
+mod support;

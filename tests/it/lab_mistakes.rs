@@ -1,0 +1,82 @@
+//! Mistakes in lab files, as their authors see them: every one at once, each with file,
+//! line, column, the spot, and what was expected there.
+//!
+//! `lab_mistakes/NAME.toml` is the lab, `NAME.txt` what must be printed. To write the
+//! latter anew: `KUBEDRILL_BLESS=1 cargo test --test it lab_mistakes`.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::support::{Home, run};
+
+const CASES: &[(&str, &str, &str)] = &[
+    (
+        "many-at-once",
+        include_str!("lab_mistakes/many-at-once.toml"),
+        include_str!("lab_mistakes/many-at-once.txt"),
+    ),
+    (
+        "syntax",
+        include_str!("lab_mistakes/syntax.toml"),
+        include_str!("lab_mistakes/syntax.txt"),
+    ),
+    (
+        "template",
+        include_str!("lab_mistakes/template.toml"),
+        include_str!("lab_mistakes/template.txt"),
+    ),
+];
+
+#[test]
+fn mistakes_are_shown_where_they_are() {
+    let home = Home::new();
+    let mut wrong = Vec::new();
+    for (name, lab, expected) in CASES {
+        let dir = home.path().join("labs").join(name);
+        fs::create_dir_all(&dir).expect("make");
+        fs::write(dir.join("lab.toml"), lab).expect("write");
+        for verb in ["start", "verify"] {
+            let ended = run(home.kubedrill([verb]).arg(&dir), "").expect(2);
+            assert_eq!(ended.stdout, "", "nothing is data");
+            let shelf = home.path().join("labs").to_string_lossy().into_owned();
+            let printed = ended.stderr.replace(&shelf, "labs");
+            if std::env::var_os("KUBEDRILL_BLESS").is_some() {
+                let folder =
+                    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/lab_mistakes");
+                fs::write(folder.join(format!("{name}.txt")), &printed).expect("write");
+            } else if printed != *expected {
+                wrong.push(format!("{verb} {name} prints\n{printed}\nnot\n{expected}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(!home.sessions().exists(), "nothing is started");
+}
+
+#[test]
+fn labs_that_are_not_there() {
+    let home = Home::new();
+    let empty = home.path().join("void");
+    fs::create_dir(&empty).expect("make");
+    for (args, says) in [
+        (
+            ["start", "etcd-backup-restor"],
+            "did you mean `etcd-backup-restore`?",
+        ),
+        (["start", "void"], "there is no lab `void`"),
+        (["verify", "void"], "void holds no folder with a lab.toml"),
+        (
+            ["stop", "etcd-backup-restore"],
+            "there is no session `etcd-backup-restore`",
+        ),
+        (
+            ["check", "etcd-backup-restore"],
+            "there is no session `etcd-backup-restore`",
+        ),
+    ] {
+        let ended = run(&mut home.kubedrill(args), "").expect(2);
+        assert!(ended.stderr.contains(says), "{args:?}: {ended:?}");
+        assert_eq!(ended.stdout, "");
+    }
+    assert!(!home.sessions().exists(), "asking makes nothing");
+}
