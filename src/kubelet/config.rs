@@ -16,6 +16,8 @@ pub struct Config {
     pub node: String,
     pub address: Ipv4Addr,
     pub kubeconfig: PathBuf,
+    /// With what the kubelet would ask for a kubeconfig; named in an error only.
+    pub bootstrap_kubeconfig: Option<PathBuf>,
     /// Empty: no static Pods.
     pub manifests: PathBuf,
     /// How often the manifests are read even when nobody told of a change.
@@ -97,8 +99,9 @@ impl Config {
                 format!(
                     "failed to load kubelet config file, path: {0}, error: failed to load Kubelet \
                      config file {0}, error failed to read kubelet config file {0:?}, error: open \
-                     {0}: {error}",
-                    path.display()
+                     {0}: {1}",
+                    path.display(),
+                    crate::words::io(&error)
                 )
             })?,
         };
@@ -127,6 +130,7 @@ impl Config {
                 .get("kubeconfig")
                 .map(PathBuf::from)
                 .unwrap_or_default(),
+            bootstrap_kubeconfig: flags.get("bootstrap-kubeconfig").map(PathBuf::from),
             manifests: object::text(&config, "staticPodPath").into(),
             file_check: duration(
                 object::at(&config, "fileCheckFrequency"),

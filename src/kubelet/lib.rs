@@ -24,12 +24,13 @@ mod simulate;
 mod state;
 mod status;
 mod volumes;
+mod words;
 mod worker;
 
 pub use crictl::run_crictl;
 pub use kubeadm::run_kubeadm;
 
-use std::{ffi::OsString, net::Ipv4Addr, process::ExitCode, time::Duration};
+use std::{ffi::OsString, net::Ipv4Addr, process::ExitCode};
 
 use rest::{Access, Client};
 use tokio::sync::{mpsc, watch};
@@ -80,9 +81,12 @@ pub fn run_kubelet(args: Vec<OsString>) -> ExitCode {
 }
 
 async fn run(config: Config) -> ExitCode {
-    let access = match wait_for_access(&config).await {
+    let access = match access(&config) {
         Ok(access) => access,
-        Err(code) => return code,
+        Err(reason) => {
+            log::error("command failed", &[("err", &reason)]);
+            return ExitCode::FAILURE;
+        }
     };
     let client = Client::new(access, "kubelet/v1.32.4 (linux/amd64)");
     let (told, told_rx) = mpsc::unbounded_channel();
@@ -126,15 +130,36 @@ async fn run(config: Config) -> ExitCode {
     }
 }
 
-/// The kubeconfig may be repaired while the kubelet waits, as with the real one, which
-/// its unit starts again and again.
-async fn wait_for_access(config: &Config) -> Result<Access, ExitCode> {
-    match Access::from_kubeconfig(&config.kubeconfig) {
-        Ok(access) => Ok(access),
-        Err(error) => {
-            log::error("command failed", &[("err", &error.to_string())]);
-            tokio::time::sleep(Duration::from_millis(10)).await;
-            Err(ExitCode::FAILURE)
-        }
+/// What the kubelet can't do without; its unit starts it again and again until it is
+/// there.
+fn access(config: &Config) -> Result<Access, String> {
+    let stat = |path: &std::path::Path| std::fs::metadata(path).map_err(|error| words::io(&error));
+    if let Err(why) = stat(&config.client_ca)
+        && !config.client_ca.as_os_str().is_empty()
+    {
+        let path = config.client_ca.display();
+        return Err(format!(
+            "failed to construct kubelet dependencies: unable to load client CA file {path}: open \
+             {path}: {why}"
+        ));
     }
+    if stat(&config.kubeconfig).is_err() {
+        return Err(match &config.bootstrap_kubeconfig {
+            Some(path) => {
+                let why = stat(path).err().unwrap_or_else(|| {
+                    "this kubelet has no way to ask for a certificate of its own".into()
+                });
+                format!(
+                    "failed to run Kubelet: unable to load bootstrap kubeconfig: stat {}: {why}",
+                    path.display()
+                )
+            }
+            None => format!(
+                "failed to run Kubelet: invalid kubeconfig: stat {}: no such file or directory",
+                config.kubeconfig.display()
+            ),
+        });
+    }
+    Access::from_kubeconfig(&config.kubeconfig)
+        .map_err(|error| format!("failed to run Kubelet: invalid kubeconfig: {error}"))
 }

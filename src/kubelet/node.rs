@@ -33,8 +33,8 @@ pub async fn run(client: Client, config: Config, uid: watch::Sender<String>) {
             // starting is no news.
             Err(_) if failures < 30 => {}
             Err(error) => {
-                let error = error.to_string();
                 let node = config.node.as_str();
+                let error = crate::words::get(&error, &format!("/api/v1/nodes/{node}"));
                 if registered {
                     let text = format!("error getting node {node:?}: {error}");
                     log::error("Error updating node status, will retry", &[("err", &text)]);

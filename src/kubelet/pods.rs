@@ -7,7 +7,7 @@ use rest::{Client, Event};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::log;
+use crate::{log, words};
 
 /// What the API says about this node's Pods.
 #[derive(Debug)]
@@ -31,9 +31,9 @@ pub async fn watch(client: Client, node: String, changes: mpsc::UnboundedSender<
                 told.clear();
             }
             Err(error) => {
-                let error = error.to_string();
+                let error = format!("failed to list *v1.Pod: {}", words::get(&error, &query));
                 if told != error {
-                    log::error("Unhandled Error: failed to list pods", &[("err", &error)]);
+                    log::error("Unhandled Error", &[("err", &error)]);
                     told = error;
                 }
                 pause = (pause * 5 / 4).min(Duration::from_secs(1));

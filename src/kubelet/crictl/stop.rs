@@ -115,7 +115,7 @@ fn forget(entry: &Entry) -> Result<(), Fatal> {
     ledger::mark_removed(ledger::PATH.as_ref(), id).map_err(|error| error.to_string())
 }
 
-fn ids<'a>(args: &'a Args) -> Result<&'a [String], Fatal> {
+fn ids(args: &Args) -> Result<&[String], Fatal> {
     match args.rest.is_empty() {
         true => Err("ID cannot be empty".into()),
         false => Ok(&args.rest),
