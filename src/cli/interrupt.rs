@@ -2,7 +2,6 @@
 //! files too unless the learner had been let in and may want to go on.
 
 use std::{
-    io::{self, Write},
     process,
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -48,10 +47,12 @@ pub fn yield_to_signal() {
 
 fn end(session: &Session) {
     if session.load().is_ok_and(|record| record.ready) {
-        return tell(&format!(
-            "interrupted; `kubedrill start {0}` goes on, `kubedrill stop {0}` removes the lab",
+        eprintln!(
+            "\nkubedrill: interrupted; `kubedrill start {0}` goes on, `kubedrill stop {0}` removes \
+             the lab",
             session.name
-        ));
+        );
+        return;
     }
     // The preparation goes on meanwhile and may make what was just removed.
     for _ in 0..20 {
@@ -64,13 +65,8 @@ fn end(session: &Session) {
             }
         }
     }
-    tell(&format!(
-        "interrupted; `kubedrill stop {}` cleans up",
+    eprintln!(
+        "\nkubedrill: interrupted; `kubedrill stop {}` cleans up",
         session.name
-    ));
-}
-
-/// The terminal may be gone; then nobody is there to be told.
-fn tell(words: &str) {
-    let _ = writeln!(io::stderr(), "\nkubedrill: {words}");
+    );
 }

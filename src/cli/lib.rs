@@ -4,6 +4,9 @@
 //! [`error::status`].
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod talk;
+
 mod args;
 mod client;
 mod error;
