@@ -14,12 +14,14 @@ type Applet = fn(Vec<OsString>) -> ExitCode;
 /// Every name that is not a verb of kubedrill.
 fn applet(name: &OsStr) -> Option<Applet> {
     Some(match name.to_str()? {
+        "crictl" => kubelet::run_crictl,
         "etcd" => etcd::run,
         "etcdctl" => etcdctl::run_etcdctl,
         "etcdutl" => etcdctl::run_etcdutl,
         "kube-apiserver" => apiserver::run_apiserver,
         "kube-controller-manager" => apiserver::run_controller_manager,
         "kube-scheduler" => apiserver::run_scheduler,
+        "kubeadm" => kubelet::run_kubeadm,
         "kubectl" => kubectl::run,
         "kubelet" => kubelet::run_kubelet,
         "systemctl" => sandbox::run_systemctl,

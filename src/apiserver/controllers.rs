@@ -39,7 +39,8 @@ const FLAGS: Table = &[
         "authorization-kubeconfig",
         Kind::Accepted("nothing is served that asks for it"),
     ),
-    ("bind-address", Kind::Accepted("no health port is served")),
+    ("bind-address", Kind::Value),
+    ("secure-port", Kind::Value),
     (
         "client-ca-file",
         Kind::Accepted("nothing is served that asks for it"),
@@ -168,6 +169,7 @@ async fn manage(flags: Flags) -> Result<(), String> {
     } else {
         None
     };
+    crate::health::serve(&flags, 10257).await?;
     if flags.switch("leader-elect", true) {
         tokio::select! {
             () = crate::leader::lead(&client, "kube-controller-manager") => {}

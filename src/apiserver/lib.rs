@@ -20,6 +20,7 @@ mod controllers;
 mod etcd;
 mod events;
 mod flags;
+mod health;
 mod leader;
 mod protobuf;
 mod recorder;

@@ -32,7 +32,7 @@ const FLAGS: Table = &[
         "authorization-kubeconfig",
         Kind::Accepted("nothing is served that asks for it"),
     ),
-    ("bind-address", Kind::Accepted("no health port is served")),
+    ("bind-address", Kind::Value),
     (
         "config",
         Kind::Refused("scheduler configuration is not there yet"),
@@ -45,7 +45,7 @@ const FLAGS: Table = &[
     ("leader-elect", Kind::Switch),
     ("master", Kind::Refused("use --kubeconfig")),
     ("profiling", Kind::Accepted("there is no profiler")),
-    ("secure-port", Kind::Accepted("no health port is served")),
+    ("secure-port", Kind::Value),
     ("v", Kind::Value),
 ];
 
@@ -71,6 +71,7 @@ async fn schedule(flags: Flags) -> std::result::Result<(), String> {
         .get("kubeconfig")
         .ok_or("--kubeconfig must be given")?;
     let client = Client::from_kubeconfig(Path::new(path), "kube-scheduler")?;
+    crate::health::serve(&flags, 10259).await?;
     if flags.switch("leader-elect", true) {
         tokio::select! {
             () = crate::leader::lead(&client, "kube-scheduler") => {}
