@@ -3,7 +3,16 @@
 use std::{error::Error, path::Path};
 
 const FILES: [&str; 10] = [
-    "mvcc", "auth", "rpc", "membership", "v2", "internal", "raft", "wal", "snap", "lease",
+    "mvcc",
+    "auth",
+    "rpc",
+    "membership",
+    "v2",
+    "internal",
+    "raft",
+    "wal",
+    "snap",
+    "lease",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
