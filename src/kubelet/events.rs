@@ -102,12 +102,16 @@ async fn run(client: Client, mut events: mpsc::UnboundedReceiver<Value>) {
     }
 }
 
+/// What an event tells has a status too, and people wait for that: it goes first.
+const HEAD_START: Duration = Duration::from_millis(20);
+
 /// Tells the API of an event, or that it came again.
 async fn tell(client: Client, event: Value) {
     let namespace = object::namespace(&event).to_owned();
     let collection = format!("/api/v1/namespaces/{namespace}/events");
     let again = event["count"] != 1;
     let mut pause = FIRST_PAUSE;
+    tokio::time::sleep(HEAD_START).await;
     for _ in 0..TRIES {
         let result = if again {
             let path = format!("{collection}/{}", object::name(&event));

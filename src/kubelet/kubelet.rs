@@ -18,6 +18,7 @@ use crate::{
     config::Config,
     ledger::{Ledger, Record, Sandbox},
     manifest::CONFIG_MIRROR,
+    node::Known,
     pods::Change,
     state::{self, ContainerState, PodFacts},
     status::Push,
@@ -81,7 +82,7 @@ pub struct Kubelet {
     client: Client,
     shared: Shared,
     statuses: mpsc::UnboundedSender<Push>,
-    node_uid: watch::Receiver<String>,
+    node: watch::Receiver<Known>,
     ledger: Ledger,
     /// By UID; a static Pod's is its hash.
     running: HashMap<String, Running>,
@@ -118,7 +119,7 @@ impl Kubelet {
         client: Client,
         shared: Shared,
         statuses: mpsc::UnboundedSender<Push>,
-        node_uid: watch::Receiver<String>,
+        node: watch::Receiver<Known>,
         ledger: Ledger,
     ) -> Self {
         Self {
@@ -126,7 +127,7 @@ impl Kubelet {
             client,
             shared,
             statuses,
-            node_uid,
+            node,
             ledger,
             running: HashMap::new(),
             pending: Vec::new(),
@@ -147,7 +148,7 @@ impl Kubelet {
                 Some(change) = sources.changes.recv() => self.change(change),
                 Some(told) = sources.told.recv() => self.told(told),
                 Some(question) = sources.questions.recv() => self.answer(question),
-                Ok(()) = self.node_uid.changed() => self.make_mirrors(),
+                Ok(()) = self.node.changed() => self.make_mirrors(),
                 _ = clear.tick() => {
                     self.ledger.clear_gone(jiff::Timestamp::now().as_second());
                 }
@@ -273,7 +274,11 @@ impl Kubelet {
 
     /// An address of this node's Pod network that no Pod has.
     fn new_ip(&mut self) -> String {
-        let network = crate::pod_network(self.config.address);
+        let given = self.node.borrow().pod_cidr.clone();
+        let network = match given.ends_with(".0/24") {
+            true => given,
+            false => crate::pod_network(self.config.address),
+        };
         let prefix = network.trim_end_matches("0/24").to_owned();
         for _ in 0..253 {
             let ip = format!("{prefix}{}", self.next_ip);

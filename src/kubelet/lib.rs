@@ -94,7 +94,7 @@ async fn run(config: Config) -> ExitCode {
     let (changes, changes_rx) = mpsc::unbounded_channel();
     let (statuses, statuses_rx) = mpsc::unbounded_channel();
     let (questions, questions_rx) = mpsc::unbounded_channel();
-    let (node_uid, node_uid_rx) = watch::channel(String::new());
+    let (known, known_rx) = watch::channel(node::Known::default());
     let shared = Shared {
         told,
         recorder: events::Recorder::new(client.clone(), &config.node),
@@ -108,11 +108,11 @@ async fn run(config: Config) -> ExitCode {
     }
     tokio::spawn(pods::watch(client.clone(), config.node.clone(), changes));
     tokio::spawn(status::run(client.clone(), statuses_rx));
-    tokio::spawn(node::run(client.clone(), config.clone(), node_uid));
+    tokio::spawn(node::run(client.clone(), config.clone(), known));
     tokio::spawn(cri::run(questions.clone()));
     tokio::spawn(server::run(config.clone(), questions));
     log::info("Started kubelet", &[]);
-    let kubelet = Kubelet::new(config, client, shared, statuses, node_uid_rx, ledger);
+    let kubelet = Kubelet::new(config, client, shared, statuses, known_rx, ledger);
     let sources = Sources {
         files: files_rx,
         changes: changes_rx,

@@ -182,7 +182,7 @@ mod tests {
             ),
             (
                 "kind: Pod\napiVersion: v1\nmetadata: {name: x}\nspec: {containers: [{name: x, \
-                 image: y, volumeMounts: [{name: data, mountPath: /x}]}]}\n",
+                 image: nginx, volumeMounts: [{name: data, mountPath: /x}]}]}\n",
                 "invalid pod: [spec.containers[0].volumeMounts[0].name: Not found: \"data\"]",
             ),
         ] {

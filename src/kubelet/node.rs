@@ -9,20 +9,29 @@ use tokio::sync::watch;
 
 use crate::{config::Config, log};
 
+/// What the API says of this node.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Empty until the node is registered.
+    pub uid: String,
+    /// The range of its Pods' addresses; empty if nobody gave one.
+    pub pod_cidr: String,
+}
+
 /// How often the lease is renewed, and the status with it.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 pub const KUBELET_VERSION: &str = "v1.32.4";
 pub const RUNTIME_VERSION: &str = "containerd://1.7.24";
 
-/// Registers the node, then keeps it known; tells its UID when it changes. A node that
+/// Registers the node, then keeps it known; tells what the API says of it when that changes. A node that
 /// somebody deletes afterwards stays away until the kubelet starts again, as with the
 /// real one.
-pub async fn run(client: Client, config: Config, uid: watch::Sender<String>) {
+pub async fn run(client: Client, config: Config, known: watch::Sender<Known>) {
     let mut pause = Duration::from_millis(20);
     let mut registered = false;
     let mut failures = 0;
     loop {
-        let outcome = heartbeat(&client, &config, &uid, registered).await;
+        let outcome = heartbeat(&client, &config, &known, registered).await;
         match outcome {
             Ok(()) => {
                 (pause, failures, registered) = (Duration::from_millis(20), 0, true);
@@ -60,7 +69,7 @@ pub async fn run(client: Client, config: Config, uid: watch::Sender<String>) {
 async fn heartbeat(
     client: &Client,
     config: &Config,
-    uid: &watch::Sender<String>,
+    known: &watch::Sender<Known>,
     registered: bool,
 ) -> Result<(), rest::Error> {
     let path = format!("/api/v1/nodes/{}", config.node);
@@ -74,9 +83,13 @@ async fn heartbeat(
         }
         Err(error) => return Err(error),
     };
-    uid.send_if_modified(|known| {
-        let changed = known != object::uid(&node);
-        object::uid(&node).clone_into(known);
+    let now = Known {
+        uid: object::uid(&node).to_owned(),
+        pod_cidr: object::text(&node, "spec.podCIDR").to_owned(),
+    };
+    known.send_if_modified(|known| {
+        let changed = *known != now;
+        *known = now;
         changed
     });
     let status = json!({ "status": status(config, object::at(&node, "status")) });

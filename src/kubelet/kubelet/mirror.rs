@@ -70,10 +70,10 @@ impl Kubelet {
 
     /// Shows every static Pod in the API.
     pub(super) fn make_mirrors(&mut self) {
-        if !self.listed || self.node_uid.borrow().is_empty() {
+        let node_uid = self.node.borrow().uid.clone();
+        if !self.listed || node_uid.is_empty() {
             return;
         }
-        let node_uid = self.node_uid.borrow().clone();
         let mut absent = Vec::new();
         for one in self.running.values() {
             if !one.is_static || one.stopping || self.mirror_of(one).is_some() {
