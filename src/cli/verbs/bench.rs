@@ -2,6 +2,7 @@
 
 use std::{
     path::Path,
+    process::Command,
     time::{Duration, Instant},
 };
 
@@ -38,6 +39,8 @@ pub fn run(args: &Bench) -> Result<u8, Error> {
     row("start until every node is Ready", &mut ready);
     row("start until the shell opens", &mut whole);
     row("check", &mut check);
+    let mut proof = vec![verify(&dir)?];
+    row("verify, two runs side by side", &mut proof);
     Ok(status::DONE)
 }
 
@@ -60,6 +63,29 @@ fn measure(
     stage.fabric.stop()?;
     drop(stage);
     stage::clear(&session)
+}
+
+/// Proves the lab once, in a process of its own.
+fn verify(dir: &Path) -> Result<Duration, Error> {
+    let io = |source| Error::Io {
+        what: "prove",
+        path: dir.to_owned(),
+        source,
+    };
+    let begun = Instant::now();
+    let output = Command::new(std::env::current_exe().map_err(io)?)
+        .arg("verify")
+        .arg(dir)
+        .output()
+        .map_err(io)?;
+    if !output.status.success() {
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        return Err(Error::Failed(format!(
+            "the lab is not proven\n{}",
+            words.trim()
+        )));
+    }
+    Ok(begun.elapsed())
 }
 
 fn row(work: &str, times: &mut [Duration]) {
