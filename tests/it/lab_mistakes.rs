@@ -80,3 +80,14 @@ fn labs_that_are_not_there() {
     }
     assert!(!home.sessions().exists(), "asking makes nothing");
 }
+
+#[test]
+fn a_reader_that_goes_away_is_no_reason_to_panic() {
+    let home = Home::new();
+    let mut command = std::process::Command::new("bash");
+    let line = "\"$0\" list | true; exit ${PIPESTATUS[0]}";
+    command.args(["-c", line]).arg(crate::support::program());
+    home.set_up(&mut command);
+    let ended = run(&mut command, "").expect(0);
+    assert_eq!(ended.stderr, "");
+}

@@ -2,8 +2,10 @@
 //! reference's programs, in namespaces, interrupted and killed.
 
 mod apiserver_kubectl;
+mod etcd_crash;
 mod etcdctl_side_by_side;
 mod kubectl_side_by_side;
+mod kubelet_node;
 mod lab_backup_restore;
 mod lab_interrupts;
 mod lab_mistakes;
