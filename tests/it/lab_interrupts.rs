@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::Command;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::support::{Home, Host, LAB, Running, again_as_an_ordinary_user, program, run};
 
@@ -171,6 +171,38 @@ fn stop_ends_a_lab_that_runs_elsewhere() {
     expect_clean(&home, &before);
     assert!(!home.sessions().join(LAB).exists());
     assert_eq!(home.state(), "");
+}
+
+#[test]
+fn an_interrupted_proof_leaves_nothing() {
+    for signal in ["TERM", "KILL"] {
+        for millis in [700, 3000] {
+            let before = Host::now();
+            let home = Home::new();
+            let mut verify = home.kubedrill(["verify", LAB]);
+            let verify = Running::start(verify.env("TMPDIR", home.path()));
+            thread::sleep(Duration::from_millis(millis));
+            verify.signal(signal);
+            verify.wait_alone();
+            let until = Instant::now() + Duration::from_secs(15);
+            let left = || {
+                fs::read_dir(home.path())
+                    .expect("home")
+                    .flatten()
+                    .collect::<Vec<_>>()
+            };
+            // Its runs end a moment after it.
+            while !left().is_empty() {
+                assert!(
+                    Instant::now() < until,
+                    "{signal} after {millis} ms: {:?}",
+                    left()
+                );
+                thread::sleep(Duration::from_millis(20));
+            }
+            expect_clean(&home, &before);
+        }
+    }
 }
 
 #[test]

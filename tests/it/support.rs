@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
@@ -91,20 +91,19 @@ impl Ended {
     }
 }
 
+/// What a command has printed: standard output, standard error.
+type Said = Arc<(Mutex<Vec<u8>>, Mutex<Vec<u8>>)>;
+
 /// A command that runs; killed when dropped.
 pub struct Running {
     child: Child,
     begun: Instant,
     stdout: Option<JoinHandle<()>>,
     stderr: Option<JoinHandle<()>>,
-    said: std::sync::Arc<(Mutex<Vec<u8>>, Mutex<Vec<u8>>)>,
+    said: Said,
 }
 
-fn collect(
-    mut from: impl Read + Send + 'static,
-    said: std::sync::Arc<(Mutex<Vec<u8>>, Mutex<Vec<u8>>)>,
-    is_error: bool,
-) -> JoinHandle<()> {
+fn collect(mut from: impl Read + Send + 'static, said: Said, is_error: bool) -> JoinHandle<()> {
     thread::spawn(move || {
         let mut buffer = [0; 4096];
         while let Ok(count @ 1..) = from.read(&mut buffer) {
@@ -124,15 +123,15 @@ impl Running {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let said = std::sync::Arc::default();
+        let said = Said::default();
         let stdout = child
             .stdout
             .take()
-            .map(|from| collect(from, std::sync::Arc::clone(&said), false));
+            .map(|from| collect(from, Arc::clone(&said), false));
         let stderr = child
             .stderr
             .take()
-            .map(|from| collect(from, std::sync::Arc::clone(&said), true));
+            .map(|from| collect(from, Arc::clone(&said), true));
         Self {
             child,
             begun: Instant::now(),

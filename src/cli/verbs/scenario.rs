@@ -15,6 +15,7 @@ use grade::Report;
 use crate::{
     args::Engine,
     error::{Error, status},
+    interrupt,
 };
 
 /// What a run came to.
@@ -66,6 +67,7 @@ pub fn run(dir: &Path, seed: u64, script: &str, engine: &Engine) -> Result<Run, 
             &seed.to_string(),
         ])
         .env("KUBEDRILL_HOME", home.path())
+        .env(interrupt::PARENT, std::process::id().to_string())
         .stdin(input)
         .stdout(Stdio::piped())
         .stderr(stderr);
