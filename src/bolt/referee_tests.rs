@@ -8,25 +8,7 @@ use std::time::Duration;
 
 use crate::{Db, NO_FREELIST, Options, check};
 
-/// A program of the reference.
-fn reference(program: &str) -> PathBuf {
-    let directory = std::env::var_os("KUBEDRILL_REFERENCE_BINARIES")
-        .map(PathBuf::from)
-        .or_else(|| {
-            let cache = std::env::var_os("XDG_CACHE_HOME")
-                .map(PathBuf::from)
-                .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache")))?;
-            Some(cache.join("kubedrill/reference-binaries"))
-        })
-        .unwrap_or_default();
-    let path = directory.join(program);
-    assert!(
-        path.exists(),
-        "the reference program {program} is not at {}: run .ci/reference-binaries",
-        path.display()
-    );
-    path
-}
+use testkit::reference;
 
 /// A member of the reference's on sockets in its own directory.
 struct Etcd {

@@ -2,33 +2,14 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
 };
 
 use super::{serving::Harness, *};
 
-/// A reference binary, such as `3.5/etcdctl`.
-fn reference(name: &str) -> PathBuf {
-    let dir = std::env::var_os("KUBEDRILL_REFERENCE_BINARIES")
-        .map(PathBuf::from)
-        .unwrap_or_else(|| {
-            let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-            let cache = cache
-                .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache")));
-            cache
-                .unwrap_or_default()
-                .join("kubedrill/reference-binaries")
-        });
-    let path = dir.join(name);
-    assert!(
-        path.exists(),
-        "{} is not there; run .ci/reference-binaries, or name its directory in KUBEDRILL_REFERENCE_BINARIES",
-        path.display()
-    );
-    path
-}
+use testkit::reference;
 
 /// So many ports that nobody listens on.
 fn free_ports(count: usize) -> Vec<u16> {

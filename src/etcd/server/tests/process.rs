@@ -34,24 +34,7 @@ pub(crate) enum Whose {
     Theirs,
 }
 
-/// Where the reference's programs are.
-pub(crate) fn reference(program: &str) -> PathBuf {
-    let dir = match std::env::var_os("KUBEDRILL_REFERENCE_BINARIES") {
-        Some(dir) => PathBuf::from(dir),
-        None => std::env::var_os("XDG_CACHE_HOME")
-            .map(PathBuf::from)
-            .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))
-            .unwrap_or_default()
-            .join("kubedrill/reference-binaries"),
-    };
-    let path = dir.join(program);
-    assert!(
-        path.exists(),
-        "{} is not there: run .ci/reference-binaries, which fetches the reference's programs",
-        path.display()
-    );
-    path
-}
+pub(crate) use testkit::reference;
 
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0")

@@ -12,23 +12,9 @@ use wire::etcdserverpb::watch_client::WatchClient;
 
 use super::super::*;
 
+/// A program of etcd 3.5.
 pub fn binary(name: &str) -> PathBuf {
-    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-    let dir = match std::env::var_os("KUBEDRILL_REFERENCE_BINARIES") {
-        Some(dir) => PathBuf::from(dir),
-        None => cache
-            .or_else(home)
-            .unwrap_or_default()
-            .join("kubedrill/reference-binaries"),
-    };
-    let path = dir.join("3.5").join(name);
-    assert!(
-        path.exists(),
-        "{} is missing: run .ci/reference-binaries, which fetches Google's binaries",
-        path.display()
-    );
-    path
+    testkit::reference(&format!("3.5/{name}"))
 }
 
 /// A member of Google's, killed when it is dropped.
