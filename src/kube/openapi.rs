@@ -201,7 +201,7 @@ pub fn v3(group: &str, version: &str) -> Option<Value> {
 }
 
 /// The version that the documents and `/version` name.
-pub const VERSION: &str = "v1.32.0";
+pub const VERSION: &str = "v1.32.4";
 
 /// The paths `/openapi/v3/…` that can be asked for.
 pub fn v3_index() -> Vec<(String, String, String)> {

@@ -52,7 +52,7 @@ impl Etcd {
             .timeout(TIMEOUT)
             .connect_with_connector(connector)
             .await
-            .map_err(|error| chain(&error))
+            .map_err(|error| innermost(&error))
     }
 
     /// Asks the member at `address` who it is. The member list is its own view, not
@@ -85,13 +85,12 @@ impl Etcd {
     }
 }
 
-/// An error with all its causes.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        text = format!("{text}: {inner}");
-        cause = inner.source();
+/// The first cause of an error. What wraps it only says that connecting failed, which
+/// who asks says already.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
     }
-    text
+    innermost.to_string()
 }

@@ -49,6 +49,14 @@ pub fn config(
     Ok(Arc::new(config))
 }
 
+/// Why no connection came about, in the words of the field.
+fn not_connected(address: Ipv4Addr, port: u16, error: &std::io::Error) -> String {
+    if error.kind() == std::io::ErrorKind::ConnectionRefused {
+        return format!("nothing listens on {address}:{port} (connection refused)");
+    }
+    error.to_string()
+}
+
 /// Connects.
 ///
 /// # Errors
@@ -61,7 +69,7 @@ pub async fn connect(
     let connecting = async {
         let stream = TcpStream::connect((address, port))
             .await
-            .map_err(|e| e.to_string())?;
+            .map_err(|error| not_connected(address, port, &error))?;
         let name = ServerName::IpAddress(std::net::IpAddr::V4(address).into());
         TlsConnector::from(config)
             .connect(name, stream)

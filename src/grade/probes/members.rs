@@ -41,7 +41,10 @@ pub async fn look(scene: &Scene<'_>, probe: &MembersProbe) -> Result {
             }
         }
     }
-    Ok(Outcome::passed(format!("{} members answer", voters.len())))
+    Ok(Outcome::passed(match voters.as_slice() {
+        [one] => format!("{} answers", one.name),
+        more => format!("{} members answer", more.len()),
+    }))
 }
 
 /// The address in a client URL that is no loopback one.

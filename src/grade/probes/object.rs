@@ -35,7 +35,11 @@ pub async fn look(scene: &Scene<'_>, probe: &ObjectProbe) -> Result {
             Found::Missing if probe.exists => {
                 return Err(Outcome::failed(place, "it does not exist", "it to exist"));
             }
-            Found::Missing => return Ok(Outcome::passed("it does not exist")),
+            Found::Missing => {
+                let listed = lists_it(scene, &resource.path(&probe.namespace, ""), name).await;
+                let remark = cache_remark(kind, false, listed);
+                return Ok(Outcome::passed(format!("it does not exist{remark}")));
+            }
             Found::Object(_) if !probe.exists => {
                 return Err(Outcome::failed(place, "it exists", "it to be gone"));
             }
@@ -64,7 +68,36 @@ pub async fn look(scene: &Scene<'_>, probe: &ObjectProbe) -> Result {
             &object,
         )?;
     }
-    Ok(Outcome::passed("the API serves it as asked"))
+    let listed = lists_it(scene, &resource.path(&probe.namespace, ""), name).await;
+    let remark = cache_remark(kind, true, listed);
+    Ok(Outcome::passed(format!(
+        "the API serves it as asked{remark}"
+    )))
+}
+
+/// Whether a list has the object. None when the list can't be had, which is no matter
+/// of the check: an object alone is read from etcd, a list from the watch cache.
+async fn lists_it(scene: &Scene<'_>, collection: &str, name: &str) -> Option<bool> {
+    let Ok(Found::Object(list)) = scene.api.get(collection).await else {
+        return None;
+    };
+    let items = list["items"].as_array()?;
+    Some(items.iter().any(|one| one["metadata"]["name"] == name))
+}
+
+/// What a learner has to know who sees another world in `kubectl get` than the grader.
+fn cache_remark(kind: &str, exists: bool, listed: Option<bool>) -> String {
+    match (exists, listed) {
+        (false, Some(true)) => format!(
+            " in etcd (`kubectl get {kind}` still lists it: the API server's watch cache was filled \
+             before the restore, and reads afresh when the API server starts anew)"
+        ),
+        (true, Some(false)) => format!(
+            " (`kubectl get {kind}` does not list it yet: the API server's watch cache was filled \
+             before the restore)"
+        ),
+        _ => String::new(),
+    }
 }
 
 /// The object must be the very one that a snapshot holds.
@@ -125,5 +158,24 @@ fn ready(object: &Value) -> String {
             number("/status/readyReplicas").unwrap_or(0),
             number("/spec/replicas").unwrap_or(1)
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cache_remark;
+
+    #[test]
+    fn says_when_a_list_shows_another_world() {
+        assert!(cache_remark("deploy", false, Some(true)).contains("still lists it"));
+        assert!(cache_remark("deploy", true, Some(false)).contains("does not list it yet"));
+        for agreeing in [
+            (true, Some(true)),
+            (false, Some(false)),
+            (true, None),
+            (false, None),
+        ] {
+            assert_eq!(cache_remark("deploy", agreeing.0, agreeing.1), "");
+        }
     }
 }
