@@ -75,7 +75,11 @@ pub fn run_word(args: Vec<OsString>) -> ExitCode {
     }
     let fits = json || rest.is_empty() || (word == "hint" && rest.len() == 1);
     if !fits || rest.iter().any(|arg| arg.starts_with('-') && !json) {
-        eprintln!("{}", usage(&word));
+        eprintln!(
+            "kubedrill: `{word}` does not know `{}`\n{}",
+            rest.join(" "),
+            usage(&word)
+        );
         return ExitCode::from(status::USAGE);
     }
     let task = if word == "hint" {

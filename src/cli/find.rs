@@ -91,6 +91,7 @@ pub fn lab(wanted: &str) -> Result<PathBuf, Error> {
     match lab::diagnostic::nearest(wanted, &names) {
         Some(near) => message += &format!("; did you mean `{near}`?"),
         None if names.is_empty() => message += ", and no folder `labs` is near",
+        None if names.len() == 1 => message += &format!("; there is only `{}`", names[0]),
         None => message += &format!("; there are {}", names.join(", ")),
     }
     Err(Error::Usage(message))

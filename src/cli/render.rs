@@ -67,7 +67,8 @@ pub fn report(report: &Report, review: &str, paint: Paint) -> String {
             text,
             "\n{}",
             paint.yellow(&format!(
-                "{score}; something could not be looked at, which counts neither way"
+                "{score}, so far: what is marked ?? could not be looked at and counts neither \
+                 way. Repair what is named there, then `check` again."
             ))
         )
     } else {
@@ -121,6 +122,15 @@ fn task_report(text: &mut String, task: &TaskReport, paint: Paint) {
                 );
             }
         }
+    }
+}
+
+/// What the next hint of a task would cost, as an appendix; empty when all are taken.
+pub fn next_hint(task: &Task, taken: usize) -> String {
+    match task.hints.get(taken) {
+        None => String::new(),
+        Some(hint) if hint.cost == 0 => "; the next is free".into(),
+        Some(hint) => format!("; the next costs {} % of the task's points", hint.cost),
     }
 }
 

@@ -211,7 +211,9 @@ fn hint(stage: &Stage, wanted: Option<&str>) -> Result<String, Error> {
         let mut text = String::from("Hints, `hint TASK` takes the next one:\n\n");
         for task in &stage.lab.tasks {
             let taken = record.hints.get(&task.id).copied().unwrap_or(0);
-            text += &format!("  {:<12} {taken} of {} taken\n", task.id, task.hints.len());
+            let next = render::next_hint(task, taken);
+            let all = task.hints.len();
+            text += &format!("  {:<12} {taken} of {all} taken{next}\n", task.id);
         }
         return Ok(text);
     };

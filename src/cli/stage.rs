@@ -6,6 +6,7 @@ use std::{
     net::Ipv4Addr,
     path::Path,
     process::Stdio,
+    sync::mpsc::{self, RecvTimeoutError},
     time::{Duration, Instant},
 };
 
@@ -277,13 +278,26 @@ fn await_answer(fabric: &Fabric, node: &str) -> Result<(), Error> {
           [ $SECONDS -lt $deadline ] || exit 1
           sleep 0.05
         done";
+    // A healthy cluster answers within a second; whoever waits longer wants to know why.
+    let (done, waiting) = mpsc::channel::<()>();
+    let announcer = std::thread::spawn(move || {
+        if waiting.recv_timeout(Duration::from_secs(2)) == Err(RecvTimeoutError::Timeout) {
+            eprintln!("The API server does not answer yet; waiting for it, 15 s at most.");
+        }
+    });
     let answered = fabric
         .command(node, &Exec::bash(WAIT))?
         .stdin(Stdio::null())
         .output()
         .is_ok_and(|output| output.status.success());
+    drop(done);
+    // It can only have printed a line.
+    let _ = announcer.join();
     if !answered {
-        eprintln!("The API server does not answer yet.");
+        eprintln!(
+            "The API server still does not answer. If that is not how you left it, look at \
+             `crictl ps -a` and `crictl logs`."
+        );
     }
     Ok(())
 }

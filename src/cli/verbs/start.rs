@@ -81,8 +81,9 @@ fn wants_resume(args: &Start, session: &Session, interactive: bool) -> Result<bo
     }
     let record = session.load()?;
     eprint!(
-        "`{}` was started at {} and interrupted. Go on with it, or begin again? [G/b] ",
-        session.name, record.started_at
+        "You started `{}` {} and left it unfinished. [g]o on with it, or [b]egin again? [G/b] ",
+        session.name,
+        ago(&record.started_at)
     );
     let _ = io::stderr().flush();
     let mut line = String::new();
@@ -91,6 +92,22 @@ fn wants_resume(args: &Start, session: &Session, interactive: bool) -> Result<bo
         return Err(Error::Usage("no answer; use --resume or --again".into()));
     }
     Ok(!line.trim().to_ascii_lowercase().starts_with('b'))
+}
+
+/// How long ago `moment` was, for people: to the minute, the hour or the day.
+fn ago(moment: &str) -> String {
+    let Ok(moment) = moment.parse::<jiff::Timestamp>() else {
+        return format!("at {moment}");
+    };
+    let minutes = jiff::Timestamp::now().duration_since(moment).as_secs() / 60;
+    let (number, unit) = match minutes {
+        ..1 => return "just now".into(),
+        1..120 => (minutes, "minute"),
+        120..2880 => (minutes / 60, "hour"),
+        _ => (minutes / 1440, "day"),
+    };
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {unit}{plural} ago")
 }
 
 fn greet(stage: &Stage) {
@@ -210,4 +227,22 @@ fn batch(stage: &Stage, args: &Start) -> Result<u8, Error> {
         stage::remove(&stage.session)?;
     }
     Ok(grade_status(&report))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ago;
+
+    #[test]
+    fn tells_how_long_ago_in_one_unit() {
+        let before = |seconds: i64| {
+            let moment = jiff::Timestamp::now() - jiff::SignedDuration::from_secs(seconds);
+            ago(&moment.to_string())
+        };
+        assert_eq!(before(5), "just now");
+        assert_eq!(before(61), "1 minute ago");
+        assert_eq!(before(3 * 3600), "3 hours ago");
+        assert_eq!(before(3 * 86_400), "3 days ago");
+        assert_eq!(ago("once"), "at once");
+    }
 }

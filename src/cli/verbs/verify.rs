@@ -73,7 +73,12 @@ pub fn run(args: &Verify) -> Result<u8, Error> {
         println!("{text}");
     } else {
         let failed = proofs.iter().filter(|proof| !proof.holds).count();
-        println!("{} proofs hold, {failed} do not", proofs.len() - failed);
+        let holding = match proofs.len() - failed {
+            1 => "1 proof holds".to_owned(),
+            more => format!("{more} proofs hold"),
+        };
+        let verb = if failed == 1 { "does" } else { "do" };
+        println!("{holding}, {failed} {verb} not");
     }
     Ok(if holds {
         status::DONE
