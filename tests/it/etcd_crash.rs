@@ -158,7 +158,7 @@ fn post_within(limit: Duration, port: u16, path: &str, body: &Value) -> io::Resu
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-    if !head.split(' ').nth(1).is_some_and(|status| status == "200") {
+    if head.split(' ').nth(1) != Some("200") {
         return Err(io::Error::other(answer));
     }
     serde_json::from_str(body).map_err(io::Error::other)
