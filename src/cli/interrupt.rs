@@ -4,7 +4,10 @@
 
 use std::{
     env, fs, process,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread,
     time::Duration,
 };
@@ -28,6 +31,9 @@ use crate::{error::Error, stage};
 /// no use.
 pub const PARENT: &str = "KUBEDRILL_PARENT";
 
+/// How long cleaning up may take; what is left then goes with `kubedrill stop`.
+const PATIENCE: Duration = Duration::from_secs(8);
+
 /// Whether a signal is ending the program.
 static ENDING: AtomicBool = AtomicBool::new(false);
 
@@ -44,7 +50,15 @@ pub fn arm(session: &Session) -> Result<(), Error> {
     thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
             ENDING.store(true, Ordering::SeqCst);
-            end(&session, has_parent);
+            let name = session.name.clone();
+            let (done, ended) = mpsc::channel();
+            thread::spawn(move || {
+                end(&session, has_parent);
+                let _ = done.send(());
+            });
+            if ended.recv_timeout(PATIENCE).is_err() {
+                eprintln!("\nkubedrill: interrupted; `kubedrill stop {name}` cleans up");
+            }
             process::exit(128 + signal);
         }
     });

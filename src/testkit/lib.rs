@@ -25,7 +25,9 @@ fn folder() -> PathBuf {
     let cache = var("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .or_else(|| var("HOME").map(|home| Path::new(&home).join(".cache")));
-    cache.unwrap_or_default().join("kubedrill/reference-binaries")
+    cache
+        .unwrap_or_default()
+        .join("kubedrill/reference-binaries")
 }
 
 /// A program of the reference, such as `3.5/etcd`, `3.4/etcdctl` or `k1.32/kubectl`. The
@@ -39,12 +41,13 @@ pub fn reference(program: &str) -> PathBuf {
     if path.exists() {
         return path;
     }
-    let words = BROUGHT.get_or_init(|| {
-        match Command::new("bash").arg(SCRIPT).arg(folder()).output() {
-            Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
-            Err(error) => error.to_string(),
-        }
-    });
+    let words =
+        BROUGHT.get_or_init(
+            || match Command::new("bash").arg(SCRIPT).arg(folder()).output() {
+                Ok(output) => String::from_utf8_lossy(&output.stderr).into_owned(),
+                Err(error) => error.to_string(),
+            },
+        );
     assert!(
         path.exists(),
         "{} is not there, and .ci/reference-binaries could not bring it: {words}",
