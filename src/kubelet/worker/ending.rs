@@ -13,6 +13,7 @@ use crate::{
     backoff::BackOff,
     image::{self, Image},
     ledger::end_with_id,
+    log,
     state::{End, Phase},
 };
 
@@ -24,6 +25,11 @@ impl Worker {
             "{}_{}",
             object::name(&self.pod),
             object::namespace(&self.pod)
+        );
+        let place = format!(
+            "{}/{}",
+            object::namespace(&self.pod),
+            object::name(&self.pod)
         );
         let uid = object::uid(&self.pod).to_owned();
         let stopping = self.stopping;
@@ -51,6 +57,20 @@ impl Worker {
         let message = format!(
             "back-off {}s restarting failed container={name} pod={pod_name}({uid})",
             kube_seconds(wait)
+        );
+        // The line that people look for with `journalctl -u kubelet`.
+        log::error(
+            "Error syncing pod, skipping",
+            &[
+                (
+                    "err",
+                    &format!(
+                        "failed to \"StartContainer\" for {name:?} with CrashLoopBackOff: {message:?}"
+                    ),
+                ),
+                ("pod", &place),
+                ("podUID", &uid),
+            ],
         );
         slot.state.phase = Phase::Waiting {
             reason: "CrashLoopBackOff".into(),
