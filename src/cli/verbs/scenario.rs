@@ -54,7 +54,8 @@ pub fn run(dir: &Path, seed: u64, script: &str, engine: &Engine) -> Result<Run, 
     input.rewind().map_err(io("write the script of"))?;
     let mut talk = tempfile::tempfile().map_err(io("keep the words of"))?;
     let stderr: File = talk.try_clone().map_err(io("keep the words of"))?;
-    let mut command = Command::new(std::env::current_exe().map_err(io("start"))?);
+    // The program that runs, even when a new build has taken its path meanwhile.
+    let mut command = Command::new("/proc/self/exe");
     command
         .arg("start")
         .arg(dir)
