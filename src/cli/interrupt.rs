@@ -3,13 +3,15 @@
 //! `verify` started goes with all its files when that ends, however it ends.
 
 use std::{
-    env, fs, process,
-    sync::{
-        atomic::{AtomicBool, Ordering},
-        mpsc,
-    },
+    env,
+    ffi::OsString,
+    fs,
+    os::unix::process::CommandExt,
+    path::Path,
+    process,
+    sync::atomic::{AtomicBool, Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use lab::session::Session;
@@ -31,6 +33,10 @@ use crate::{error::Error, stage};
 /// no use.
 pub const PARENT: &str = "KUBEDRILL_PARENT";
 
+/// Set to an exit status where the program runs to remove an interrupted session, whose
+/// folder is its one argument.
+const CLEAN_UP: &str = "KUBEDRILL_CLEAN_UP";
+
 /// How long cleaning up may take; what is left then goes with `kubedrill stop`.
 const PATIENCE: Duration = Duration::from_secs(8);
 
@@ -50,14 +56,19 @@ pub fn arm(session: &Session) -> Result<(), Error> {
     thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
             ENDING.store(true, Ordering::SeqCst);
-            let name = session.name.clone();
-            let (done, ended) = mpsc::channel();
-            thread::spawn(move || {
-                end(&session, has_parent);
-                let _ = done.send(());
-            });
-            if ended.recv_timeout(PATIENCE).is_err() {
-                eprintln!("\nkubedrill: interrupted; `kubedrill stop {name}` cleans up");
+            if !has_parent && session.load().is_ok_and(|record| record.ready) {
+                eprintln!(
+                    "\nkubedrill: interrupted; `kubedrill start {0}` goes on, `kubedrill stop \
+                     {0}` removes the lab",
+                    session.name
+                );
+            } else {
+                // The preparation goes on in other threads and would make anew what is
+                // removed. No thread outlives this.
+                let _ = process::Command::new("/proc/self/exe")
+                    .env(CLEAN_UP, (128 + signal).to_string())
+                    .arg(session.dir())
+                    .exec();
             }
             process::exit(128 + signal);
         }
@@ -81,34 +92,27 @@ pub fn yield_to_signal() {
     }
 }
 
-fn end(session: &Session, has_parent: bool) {
-    if !has_parent && session.load().is_ok_and(|record| record.ready) {
-        eprintln!(
-            "\nkubedrill: interrupted; `kubedrill start {0}` goes on, `kubedrill stop {0}` removes \
-             the lab",
-            session.name
-        );
-        return;
+/// Removes a session that was interrupted before the learner was let in, if this
+/// process was made for that; `args` are the program's. Gives the exit status.
+pub fn clean_up(args: &[OsString]) -> Option<u8> {
+    let status = env::var(CLEAN_UP).ok()?.parse().ok()?;
+    let dir = Path::new(args.get(1)?);
+    let (home, name) = (dir.parent()?.parent()?, dir.file_name()?.to_str()?);
+    let session = Session::at(home, name);
+    let begun = Instant::now();
+    // The lab's processes end meanwhile.
+    while session.dir().exists() && stage::remove(&session).is_err() {
+        if begun.elapsed() > PATIENCE {
+            eprintln!("\nkubedrill: interrupted; `kubedrill stop {name}` cleans up");
+            break;
+        }
+        thread::sleep(Duration::from_millis(20));
     }
-    // The preparation goes on meanwhile and may make what was just removed.
-    for _ in 0..20 {
-        if session.dir().exists() {
-            let _ = stage::remove(session);
-        } else {
-            thread::sleep(Duration::from_millis(30));
-            if !session.dir().exists() {
-                if has_parent {
-                    // The home was made for this run. Only empty folders are removed.
-                    for dir in session.dir().ancestors().skip(1).take(2) {
-                        let _ = fs::remove_dir(dir);
-                    }
-                }
-                return;
-            }
+    if env::var_os(PARENT).is_some() {
+        // The home was made for this run. Only empty folders are removed.
+        for dir in session.dir().ancestors().skip(1).take(2) {
+            let _ = fs::remove_dir(dir);
         }
     }
-    eprintln!(
-        "\nkubedrill: interrupted; `kubedrill stop {}` cleans up",
-        session.name
-    );
+    Some(status)
 }

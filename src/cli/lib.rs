@@ -27,6 +27,9 @@ pub use grade::inside as run_grader;
 
 /// Runs a verb; `args[0]` is the program's name.
 pub fn run(args: Vec<OsString>) -> ExitCode {
+    if let Some(status) = interrupt::clean_up(&args) {
+        return ExitCode::from(status);
+    }
     let args = match args::Args::try_parse_from(args) {
         Ok(args) => args,
         Err(error) => {
