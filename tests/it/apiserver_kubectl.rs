@@ -15,6 +15,9 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// Tests share the host's ports with one another, and nobody probes these two.
+const NO_HEALTH_PORT: &str = "--secure-port=0";
+
 fn reference(name: &str) -> PathBuf {
     let home = std::env::var("XDG_CACHE_HOME")
         .map(PathBuf::from)
@@ -147,10 +150,14 @@ impl Cluster {
             &[
                 format!("--kubeconfig={kcm}"),
                 format!("--root-ca-file={ca}"),
+                NO_HEALTH_PORT.to_owned(),
             ],
         );
         let conf = cluster.file("scheduler.conf");
-        let scheduler = cluster.applet("kube-scheduler", &[format!("--kubeconfig={conf}")]);
+        let scheduler = cluster.applet(
+            "kube-scheduler",
+            &[format!("--kubeconfig={conf}"), NO_HEALTH_PORT.to_owned()],
+        );
         cluster.others.extend([manager, scheduler]);
         cluster.join("node01");
         cluster
