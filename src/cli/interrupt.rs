@@ -18,7 +18,7 @@ use lab::session::Session;
 use nix::{
     sys::{
         prctl,
-        signal::{self, Signal},
+        signal::{self, SigSet, Signal},
     },
     unistd::getppid,
 };
@@ -64,7 +64,11 @@ pub fn arm(session: &Session) -> Result<(), Error> {
                 );
             } else {
                 // The preparation goes on in other threads and would make anew what is
-                // removed. No thread outlives this.
+                // removed. No thread outlives this. A second Ctrl-C, or a parent whose
+                // threads end one after another, must not end the cleaning up.
+                let mut deaf = SigSet::empty();
+                deaf.extend([Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM]);
+                let _ = deaf.thread_block();
                 let _ = process::Command::new("/proc/self/exe")
                     .env(CLEAN_UP, (128 + signal).to_string())
                     .arg(session.dir())

@@ -69,8 +69,9 @@ fn wants_resume(args: &Start, session: &Session, interactive: bool) -> Result<bo
         return Err(lab::session::Error::Busy(session.name.clone()).into());
     }
     if args.resume {
-        let record = session.load()?;
-        if !record.ready {
+        // Killed early, a run may have left a folder and nothing to tell of itself.
+        let missing = !session.exists() && session.dir().exists();
+        if missing || !session.load()?.ready {
             let message = "the earlier run never came to its start; use --again";
             return Err(Error::Usage(message.into()));
         }
