@@ -38,7 +38,7 @@ pub const PARENT: &str = "KUBEDRILL_PARENT";
 const CLEAN_UP: &str = "KUBEDRILL_CLEAN_UP";
 
 /// How long cleaning up may take; what is left then goes with `kubedrill stop`.
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Whether a signal is ending the program.
 static ENDING: AtomicBool = AtomicBool::new(false);
