@@ -5,7 +5,7 @@
 //! and lets deleted ones go.
 
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
@@ -18,21 +18,7 @@ use tempfile::TempDir;
 /// Tests share the host's ports with one another, and nobody probes these two.
 const NO_HEALTH_PORT: &str = "--secure-port=0";
 
-fn reference(name: &str) -> PathBuf {
-    let home = std::env::var("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|_| std::env::var("HOME").map(|home| Path::new(&home).join(".cache")))
-        .unwrap_or_default();
-    let root = std::env::var("KUBEDRILL_REFERENCE_BINARIES")
-        .map_or_else(|_| home.join("kubedrill/reference-binaries"), PathBuf::from);
-    let path = root.join(name);
-    assert!(
-        path.exists(),
-        "{} is not there: run .ci/reference-binaries first",
-        path.display()
-    );
-    path
-}
+use testkit::reference;
 
 /// A port that nothing listens on, below the range from which the system takes ports
 /// for outgoing connections.

@@ -10,7 +10,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -18,25 +18,7 @@ use std::time::{Duration, Instant};
 const OURS: &str = "ns-ours-x";
 const THEIRS: &str = "ns-theirs";
 
-fn reference(path: &str) -> PathBuf {
-    let root = std::env::var_os("KUBEDRILL_REFERENCE_BINARIES").map_or_else(
-        || {
-            let cache = std::env::var_os("XDG_CACHE_HOME").map_or_else(
-                || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache"),
-                PathBuf::from,
-            );
-            cache.join("kubedrill/reference-binaries")
-        },
-        PathBuf::from,
-    );
-    let found = root.join(path);
-    assert!(
-        found.exists(),
-        "{} is not there: run .ci/reference-binaries, which fetches the reference binaries",
-        found.display()
-    );
-    found
-}
+use testkit::reference;
 
 fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");

@@ -38,27 +38,7 @@ pub fn labs() -> PathBuf {
     )
 }
 
-/// A reference binary, such as `3.5/etcd`.
-pub fn reference(name: &str) -> PathBuf {
-    let var = |name| env::var_os(name).filter(|value| !value.is_empty());
-    let dir = var("KUBEDRILL_REFERENCE_BINARIES").map_or_else(
-        || {
-            let cache = var("XDG_CACHE_HOME").map(PathBuf::from);
-            let cache = cache.or_else(|| Some(PathBuf::from(var("HOME")?).join(".cache")));
-            cache
-                .unwrap_or_default()
-                .join("kubedrill/reference-binaries")
-        },
-        PathBuf::from,
-    );
-    let path = dir.join(name);
-    assert!(
-        path.exists(),
-        "{} is not there: run .ci/reference-binaries, which fetches the programs that these tests compare with",
-        path.display()
-    );
-    path
-}
+pub use testkit::reference;
 
 pub fn is_root() -> bool {
     nix_uid() == 0

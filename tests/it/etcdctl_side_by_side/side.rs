@@ -6,22 +6,8 @@ use std::process::{Command, Output, Stdio};
 
 /// Where the reference's programs are.
 pub fn reference() -> PathBuf {
-    let dir = match std::env::var_os("KUBEDRILL_REFERENCE_BINARIES") {
-        Some(dir) => PathBuf::from(dir),
-        None => {
-            let cache = match std::env::var_os("XDG_CACHE_HOME") {
-                Some(cache) => PathBuf::from(cache),
-                None => PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache"),
-            };
-            cache.join("kubedrill/reference-binaries")
-        }
-    };
-    let dir = dir.join("3.5");
-    assert!(
-        dir.join("etcdctl").exists(),
-        "the reference's programs are not at {}: run .ci/reference-binaries",
-        dir.display()
-    );
+    let mut dir = testkit::reference("3.5/etcdctl");
+    dir.pop();
     dir
 }
 
