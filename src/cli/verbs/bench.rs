@@ -8,6 +8,7 @@ use std::{
 
 use lab::session::Session;
 
+use super::scenario;
 use crate::{
     args::{Bench, Engine},
     error::{Error, status},
@@ -21,15 +22,7 @@ pub fn run(args: &Bench) -> Result<u8, Error> {
     let mut whole = Vec::new();
     let mut check = Vec::new();
     for _ in 0..args.runs.max(1) {
-        let home = tempfile::Builder::new()
-            .prefix("kubedrill-")
-            .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o755))
-            .tempdir()
-            .map_err(|source| Error::Io {
-                what: "make",
-                path: "a folder".into(),
-                source,
-            })?;
+        let home = scenario::temporary_home()?;
         measure(&dir, home.path(), &mut ready, &mut whole, &mut check)?;
     }
     println!(

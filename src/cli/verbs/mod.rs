@@ -10,6 +10,8 @@ mod start;
 mod stop;
 mod verify;
 
+use std::path::Path;
+
 use lab::session::Session;
 
 use crate::{args::Verb, error::Error, stage};
@@ -34,6 +36,12 @@ pub fn run(verb: Verb) -> Result<u8, Error> {
     }
 }
 
+/// The session called `name`, which may be the path of its lab, whether it exists or not.
+fn named(home: &Path, name: &str) -> Session {
+    let trimmed = name.trim_end_matches('/');
+    Session::at(home, trimmed.rsplit('/').next().unwrap_or(trimmed))
+}
+
 /// The session that a person means: the one that is named, or the only one that
 /// `fits`, which the message calls `what`.
 fn session(
@@ -43,12 +51,7 @@ fn session(
 ) -> Result<Session, Error> {
     let home = stage::home()?;
     if let Some(name) = wanted {
-        let name = name
-            .trim_end_matches('/')
-            .rsplit('/')
-            .next()
-            .unwrap_or(name);
-        let session = Session::at(&home, name);
+        let session = named(&home, name);
         session.load()?;
         return Ok(session);
     }

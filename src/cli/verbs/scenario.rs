@@ -27,6 +27,23 @@ pub struct Run {
     pub took: Duration,
 }
 
+/// A home for sessions that goes with the value.
+///
+/// # Errors
+/// It can't be made.
+pub fn temporary_home() -> Result<tempfile::TempDir, Error> {
+    tempfile::Builder::new()
+        .prefix("kubedrill-")
+        // The lab's users are others to the host, and must get through.
+        .permissions(std::fs::Permissions::from_mode(0o755))
+        .tempdir()
+        .map_err(|source| Error::Io {
+            what: "make",
+            path: "a folder for a run of the lab".into(),
+            source,
+        })
+}
+
 /// Starts the lab in `dir`, runs `script` on its first node, and grades it. Nothing of
 /// the run is left afterwards.
 ///
@@ -41,12 +58,7 @@ pub fn run(dir: &Path, seed: u64, script: &str, engine: &Engine) -> Result<Run, 
         }
     };
     let begun = Instant::now();
-    let home = tempfile::Builder::new()
-        .prefix("kubedrill-")
-        // The lab's users are others to the host, and must get through.
-        .permissions(std::fs::Permissions::from_mode(0o755))
-        .tempdir()
-        .map_err(io("make a folder for"))?;
+    let home = temporary_home()?;
     let mut input = tempfile::tempfile().map_err(io("write the script of"))?;
     input
         .write_all(script.as_bytes())

@@ -19,14 +19,9 @@ pub fn run(args: &Which) -> Result<u8, Error> {
     let session = match &args.lab {
         // A damaged session must be removable too, so its record is not read.
         Some(name) => {
-            let name = name
-                .trim_end_matches('/')
-                .rsplit('/')
-                .next()
-                .unwrap_or(name);
-            let session = Session::at(&stage::home()?, name);
+            let session = super::named(&stage::home()?, name);
             if !session.dir().exists() {
-                return Err(lab::session::Error::Missing(name.to_owned()).into());
+                return Err(lab::session::Error::Missing(session.name).into());
             }
             session
         }
