@@ -22,7 +22,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("kubectl", &["kube"]),
     ("kubelet", &["kube", "rest", "sandbox"]),
     ("lab", &["sandbox"]),
-    ("grade", &["bolt", "kube", "lab", "sandbox", "wal", "wire"]),
+    (
+        "grade",
+        &["bolt", "kube", "lab", "mvcc", "sandbox", "wal", "wire"],
+    ),
     ("cli", &["grade", "lab", "sandbox"]),
 ];
 

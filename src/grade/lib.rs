@@ -11,7 +11,9 @@ pub mod assignment;
 pub mod exam;
 mod keyspace;
 mod live;
+mod member;
 mod node;
+mod overlay;
 mod probes;
 pub mod verdict;
 

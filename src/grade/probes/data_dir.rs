@@ -4,12 +4,10 @@
 use std::{path::Path, thread, time::Duration};
 
 use lab::model::DataDirProbe;
-use prost::Message;
-use wire::etcdserverpb::Metadata;
 
 use super::{Result, Scene, keys_are_as_asked, manifest};
 use crate::{
-    keyspace::{self, Keyspace},
+    member::{self, Member},
     node::{Entry, Node},
     verdict::Outcome,
 };
@@ -24,9 +22,12 @@ pub async fn look(scene: &Scene<'_>, probe: &DataDirProbe) -> Result {
     if probe.in_use {
         is_mounted(scene, probe)?;
     }
-    let keyspace = read(&scene.node, &probe.path, &interest)?;
+    let Member {
+        cluster_id: cluster,
+        member_id: member,
+        keyspace,
+    } = read(&scene.node, &probe.path, &interest)?;
     let place = scene.node.place(&probe.path);
-    let (cluster, member) = ids(&scene.node, &probe.path)?;
     if probe.in_use {
         is_running(scene, probe, cluster, member).await?;
     }
@@ -51,11 +52,11 @@ pub async fn look(scene: &Scene<'_>, probe: &DataDirProbe) -> Result {
     )))
 }
 
-/// Reads the keyspace of the directory's database.
+/// Reads what the member of the directory holds, running or not.
 ///
 /// # Errors
 /// What is wrong with it, as an outcome.
-pub fn read(node: &Node<'_>, path: &str, interest: &[String]) -> Result<Keyspace> {
+pub fn read(node: &Node<'_>, path: &str, interest: &[String]) -> Result<Member> {
     let db_path = format!("{}/member/snap/db", path.trim_end_matches('/'));
     let mut trouble = String::new();
     let mut changed = Vec::new();
@@ -70,13 +71,15 @@ pub fn read(node: &Node<'_>, path: &str, interest: &[String]) -> Result<Keyspace
                 return Err(Outcome::failed(node.place(path), found, EXPECTED));
             }
         };
-        // The member may be reusing the very pages that are being read.
-        let read = keyspace::open(file)
-            .and_then(|db| db.begin_read())
-            .map_err(|error| error.to_string())
-            .and_then(|tx| keyspace::read(&tx, interest));
+        let wal = Path::new(path).join("member/wal");
+        let read = node
+            .fabric
+            .node_path(node.name, &wal)
+            .map_err(|error| format!("it has no log: {error}"))
+            .and_then(|wal| member::read(file, &wal, interest));
         match read {
-            Ok(keyspace) => return Ok(keyspace),
+            Ok(member) => return Ok(member),
+            // The member may be reusing the very pages that are being read.
             Err(error) => trouble = error,
         }
         thread::sleep(Duration::from_millis(20 << attempt));
@@ -84,29 +87,9 @@ pub fn read(node: &Node<'_>, path: &str, interest: &[String]) -> Result<Keyspace
     changed.dedup();
     if changed.len() > 1 {
         let reason = format!("its member writes faster than it can be read: {trouble}");
-        return Err(Outcome::could_not_look(node.place(&db_path), reason));
+        return Err(Outcome::could_not_look(node.place(path), reason));
     }
-    let expected = "a database that can be read";
-    Err(Outcome::failed(node.place(&db_path), trouble, expected))
-}
-
-/// The cluster's and the member's id, from the first record of the log.
-fn ids(node: &Node<'_>, path: &str) -> Result<(u64, u64)> {
-    let place = node.place(path);
-    let failed = |found: String| Outcome::failed(&place, found, EXPECTED);
-    let wal = Path::new(path).join("member/wal");
-    let dir = node
-        .fabric
-        .node_path(node.name, &wal)
-        .map_err(|error| failed(format!("no log: {error}")))?;
-    let snapshots = wal::valid_snapshot_entries(&dir)
-        .map_err(|error| failed(format!("a log that can't be read: {error}")))?;
-    let from = snapshots.last().cloned().unwrap_or_default();
-    let contents = wal::read_all(&dir, &from)
-        .map_err(|error| failed(format!("a log that can't be read: {error}")))?;
-    let metadata = Metadata::decode(contents.metadata)
-        .map_err(|error| failed(format!("a log without a member's name: {error}")))?;
-    Ok((metadata.cluster_id, metadata.node_id))
+    Err(Outcome::failed(node.place(path), trouble, EXPECTED))
 }
 
 /// The manifest must give the directory to etcd.

@@ -35,7 +35,7 @@ fn within(scene: &Scene<'_>, probe: &HistoryProbe, path: &str, interest: &[Strin
     let expected = "the history of this cluster";
     let keyspace = match scene.node.entry(path)? {
         Entry::Missing => return Err(Outcome::failed(place, "nothing is there", expected)),
-        Entry::Other(_) => data_dir::read(&scene.node, path, interest)?,
+        Entry::Other(_) => data_dir::read(&scene.node, path, interest)?.keyspace,
         Entry::File(..) => snapshot::read(&scene.node, path, interest)?,
     };
     let own = keyspace
