@@ -10,5 +10,5 @@ kubectl wait --for=condition=Available deploy/after --timeout=60s
 etcdctl snapshot restore /opt/etcd-backup.db --data-dir=/var/lib/etcd-restore
 old=$(pgrep -x etcd)
 sed -i 's|--data-dir=/var/lib/etcd$|--data-dir=/var/lib/etcd-restore|' /etc/kubernetes/manifests/etcd.yaml
-for attempt in $(seq 300); do new=$(pgrep -x etcd); [ -n "$new" ] && [ "$new" != "$old" ] && break; sleep 0.1; done
+for attempt in $(seq 300); do kill -0 $old 2>/dev/null || break; sleep 0.1; done
 for attempt in $(seq 300); do kubectl get --raw /readyz >/dev/null 2>&1 && break; sleep 0.1; done

@@ -10,5 +10,5 @@ etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/kubernetes/pki/etcd/ca.
 etcdctl snapshot restore /opt/etcd-backup.db --data-dir=/var/lib/etcd-restore
 old=$(pgrep -x etcd)
 sed -i '/hostPath/{n;s|path: /var/lib/etcd$|path: /var/lib/etcd-restore|}' /etc/kubernetes/manifests/etcd.yaml
-for attempt in $(seq 300); do new=$(pgrep -x etcd); [ -n "$new" ] && [ "$new" != "$old" ] && break; sleep 0.1; done
+for attempt in $(seq 300); do kill -0 $old 2>/dev/null || break; sleep 0.1; done
 for attempt in $(seq 300); do kubectl get deploy after >/dev/null 2>&1 && break; sleep 0.1; done
