@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 
+use crate::limits::Limits;
+
 /// Hands-on practice for the CKA and for anyone who must run etcd: a real cluster in
 /// about a second, a root shell on it, and a grade for what you made of it.
 #[derive(Debug, Parser)]
@@ -37,8 +39,14 @@ pub enum Verb {
     List(List),
     /// Watch an accepted solution run step by step, then its grade
     Play(Play),
+    /// Grade submissions: each is run in a lab of its own, within limits
+    Grade(Grade),
     /// Prove labs: untouched, every solution, every wrong turn
     Verify(Verify),
+    /// Look for what an author would want to know of labs before anybody runs them
+    Lint(Lint),
+    /// Make a folder with a small lab that verifies, to begin from
+    New(New),
     /// Say whether this host can run labs, and what to do if not
     Doctor,
     /// Measure start, check and verify on this machine
@@ -89,6 +97,8 @@ pub struct Start {
     /// When standard input is no terminal: end and remove the lab after the grade
     #[arg(long)]
     pub discard: bool,
+    #[command(flatten)]
+    pub limits: Limits,
     #[command(flatten)]
     pub engine: Engine,
 }
@@ -146,6 +156,9 @@ pub struct Verify {
     /// Labs' names or folders, or a folder of labs
     #[arg(required = true)]
     pub labs: Vec<String>,
+    /// Leave out each command of each solution in turn, too: what is left must lose points
+    #[arg(long)]
+    pub incomplete: bool,
     /// Run everything so often; all verdicts must be equal
     #[arg(long, default_value_t = 1)]
     pub repeat: u32,
@@ -160,6 +173,108 @@ pub struct Verify {
     pub format: Format,
     #[command(flatten)]
     pub engine: Engine,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GradeFormat {
+    /// For people
+    Text,
+    /// A list of submissions with their reports
+    Json,
+    /// A test suite a submission, a test case a task
+    Junit,
+    /// Annotations of workflow runs, on the submissions' files
+    Github,
+}
+
+#[derive(Debug, Group)]
+pub struct Grade {
+    /// A lab's name or its folder
+    pub lab: String,
+    /// A bash script that does what the lab asks for; can be given more than once
+    #[arg(long = "submission", value_name = "FILE", required = true)]
+    pub submissions: Vec<PathBuf>,
+    /// Draw the lab's values from this number; random, and one for all, if absent
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// How many submissions run side by side
+    #[arg(long, default_value_t = 1)]
+    pub jobs: usize,
+    /// Only every n-th submission from the i-th on, for spreading them over machines
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
+    /// Keep each submission's result in this folder, and take those that are there as done
+    #[arg(long, value_name = "DIR")]
+    pub results: Option<PathBuf>,
+    /// How the grades are printed
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: GradeFormat,
+    /// Seconds that a submission may run; 0 for no limit
+    #[arg(long, value_name = "SECONDS", default_value_t = 600)]
+    pub time_limit: u64,
+    /// MiB that it may print; 0 for no limit
+    #[arg(long, value_name = "MIB", default_value_t = 16)]
+    pub output_limit: u64,
+    /// MiB of memory for the whole lab; 0 for no limit
+    #[arg(long, value_name = "MIB", default_value_t = 4096)]
+    pub memory_limit: u64,
+    /// MiB for the nodes' files; 0 for no limit
+    #[arg(long, value_name = "MIB", default_value_t = 4096)]
+    pub disk_limit: u64,
+    #[command(flatten)]
+    pub engine: Engine,
+}
+
+/// Part `index` of `count`, both from 1 on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    pub index: usize,
+    pub count: usize,
+}
+
+impl std::str::FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once('/').and_then(|(index, count)| {
+            Some(Self {
+                index: index.parse().ok()?,
+                count: count.parse().ok()?,
+            })
+        });
+        parts
+            .filter(|shard| (1..=shard.count).contains(&shard.index))
+            .ok_or_else(|| "expected I/N with I from 1 to N, such as 2/4".to_owned())
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LintFormat {
+    /// For people
+    Text,
+    /// A list of findings
+    Json,
+    /// Annotations of workflow runs
+    Github,
+    /// SARIF 2.1.0, which code hosts and editors show
+    Sarif,
+}
+
+#[derive(Debug, Group)]
+pub struct Lint {
+    /// Labs' names or folders, or a folder of labs
+    #[arg(required = true)]
+    pub labs: Vec<String>,
+    /// How the findings are printed
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: LintFormat,
+}
+
+#[derive(Debug, Group)]
+pub struct New {
+    /// The folder to make, whose last part names the lab: lower-case letters, digits and
+    /// hyphens
+    pub dir: PathBuf,
 }
 
 #[derive(Debug, Group)]

@@ -74,6 +74,9 @@ pub fn report(report: &Report, review: &str, paint: Paint) -> String {
     } else {
         writeln!(text, "\n{}", paint.bold(&format!("Not yet: {score}")))
     };
+    if !report.remark.is_empty() {
+        let _ = writeln!(text, "Note: {}.", report.remark);
+    }
     if report.solved() && !review.trim().is_empty() {
         let _ = writeln!(text, "\n{}", review.trim());
     }
@@ -123,6 +126,28 @@ fn task_report(text: &mut String, task: &TaskReport, paint: Paint) {
             }
         }
     }
+}
+
+/// What of a task's checks did not pass, a sentence each.
+pub fn findings(task: &TaskReport) -> Vec<String> {
+    task.checks
+        .iter()
+        .filter_map(|check| match &check.outcome {
+            Outcome::Passed { .. } => None,
+            Outcome::Failed {
+                found,
+                expected,
+                place,
+            } => Some(format!(
+                "{}: found {found}, expected {expected} ({place})",
+                check.name
+            )),
+            Outcome::CouldNotLook { reason, place } => Some(format!(
+                "{}: could not look at {place}: {reason}",
+                check.name
+            )),
+        })
+        .collect()
 }
 
 /// What the next hint of a task would cost, as an appendix; empty when all are taken.

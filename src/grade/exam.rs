@@ -99,14 +99,40 @@ pub fn grade(
             TaskReport::new(&task.id, task.points, hints, checks)
         })
         .collect();
-    Ok(Report {
+    Ok(report(lab, tasks))
+}
+
+/// The grade of a run that went over a limit so that its nodes had to be ended.
+pub fn lost(lab: &Lab, limit: &str) -> Report {
+    let outcome = Outcome::failed("the nodes", limit, "a run within its limits");
+    let tasks = lab
+        .tasks
+        .iter()
+        .map(|task| {
+            let judged = |check: &Check| CheckReport {
+                name: check.name.clone(),
+                outcome: outcome.clone(),
+            };
+            let checks = task.checks.iter().map(judged).collect();
+            TaskReport::new(&task.id, task.points, 0, checks)
+        })
+        .collect();
+    Report {
+        remark: format!("{limit}; the nodes were ended"),
+        ..report(lab, tasks)
+    }
+}
+
+fn report(lab: &Lab, tasks: Vec<TaskReport>) -> Report {
+    Report {
         lab: lab.id.clone(),
         title: lab.title.clone(),
         seed: lab.seed,
         points: lab.points(),
         earned_hundredths: tasks.iter().map(|task| task.earned_hundredths).sum(),
         tasks,
-    })
+        remark: String::new(),
+    }
 }
 
 fn send(

@@ -5,7 +5,12 @@
 //! acknowledged, and a killed one leaves it there; the log has the rest
 //! (etcd 3.5 `server/mvcc/backend/backend.go`, `server/etcdserver/server.go`).
 
-use std::{fs::File, path::Path, sync::Arc};
+use std::{
+    fs::File,
+    io::{self, Seek},
+    path::Path,
+    sync::Arc,
+};
 
 use bolt::{Db, Options};
 use mvcc::{Config, Store};
@@ -37,22 +42,46 @@ pub struct Member {
 /// by trying again.
 pub fn read(db: File, wal: &Path, interest: &[String]) -> Result<Member, String> {
     let before = newest_transaction(&db)?;
-    let store = open(db.try_clone().map_err(words)?)?;
+    let copied = db.metadata().map_err(words)?.len() <= COPY_BYTES;
+    let looked_at = if copied { copy(&db) } else { db.try_clone() };
+    if copied {
+        expect_unchanged(&db, before)?;
+    }
+    let store = open(looked_at.map_err(words)?)?;
     let (metadata, committed) = log_after(wal, store.consistent_index())?;
     for entry in &committed {
         apply(&store, entry)?;
     }
     let tx = store.snapshot().map_err(words)?;
     let keyspace = keyspace::read(&tx, interest)?;
-    // A member that commits reuses pages that its last but one transaction used.
-    if newest_transaction(&db)? != before {
-        return Err("its member committed to it meanwhile".into());
+    if !copied {
+        expect_unchanged(&db, before)?;
     }
     Ok(Member {
         cluster_id: metadata.cluster_id,
         member_id: metadata.node_id,
         keyspace,
     })
+}
+
+/// Databases up to this size are copied, which a busy member leaves time for, and looked
+/// at then.
+const COPY_BYTES: u64 = 256 << 20;
+
+fn copy(db: &File) -> io::Result<File> {
+    let mut copy = tempfile::tempfile()?;
+    let mut from = db;
+    from.rewind()?;
+    io::copy(&mut from, &mut copy)?;
+    Ok(copy)
+}
+
+/// A member that commits reuses pages that its last but one transaction used.
+fn expect_unchanged(db: &File, transaction: u64) -> Result<(), String> {
+    if newest_transaction(db)? == transaction {
+        return Ok(());
+    }
+    Err("its member committed to it meanwhile".into())
 }
 
 fn words(error: impl std::fmt::Display) -> String {

@@ -122,6 +122,10 @@ pub struct Report {
     pub points: u32,
     pub earned_hundredths: u32,
     pub tasks: Vec<TaskReport>,
+    /// What is to be known of the run as a whole, such as a limit that it went over;
+    /// empty for nothing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub remark: String,
 }
 
 impl Report {

@@ -8,6 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use nix::sched::CloneFlags;
+use nix::sys::resource::{Resource, setrlimit};
 
 /// Turns the answer of a system call into a result.
 fn check(answer: i64) -> io::Result<i64> {
@@ -65,6 +66,18 @@ pub(crate) fn leave_keyring() {
     const KEYCTL_JOIN_SESSION_KEYRING: i32 = 1;
     // SAFETY: a null name asks for an anonymous keyring.
     let _ = unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0) };
+}
+
+/// Processes and threads that one of a node's users may have.
+const MAX_PROCESSES: u64 = 2048;
+
+/// What holds for every process of a node: a crash is no business of the host's core dump
+/// handler, and a fork bomb leaves the host its processes. The node's root is root in a
+/// user namespace only, and can't raise the limits.
+pub(crate) fn limit_node_process() {
+    // Whoever has lower ones keeps them.
+    let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+    let _ = setrlimit(Resource::RLIMIT_NPROC, MAX_PROCESSES, MAX_PROCESSES);
 }
 
 /// Marks every descriptor from `first` on to be closed by the next exec.

@@ -3,8 +3,11 @@ kubectl create deployment before --image=nginx --replicas=2
 kubectl rollout status deployment/before --timeout=60s
 
 # The snapshot, with the settings in the environment.
+# optional: both are what 3.5 does anyway
 export ETCDCTL_API=3
 export ETCDCTL_ENDPOINTS=https://127.0.0.1:2379
+
+# Who asks must show a certificate.
 export ETCDCTL_CACERT=/etc/kubernetes/pki/etcd/ca.crt
 export ETCDCTL_CERT=/etc/kubernetes/pki/etcd/healthcheck-client.crt
 export ETCDCTL_KEY=/etc/kubernetes/pki/etcd/healthcheck-client.key

@@ -3,11 +3,14 @@
 mod bench;
 mod check;
 mod doctor;
+mod lint;
 mod list;
+mod new;
 mod play;
 mod scenario;
 mod start;
 mod stop;
+mod submissions;
 mod verify;
 
 use std::path::Path;
@@ -30,7 +33,10 @@ pub fn run(verb: Verb) -> Result<u8, Error> {
         Verb::Stop(args) => stop::run(&args),
         Verb::List(args) => list::run(&args),
         Verb::Play(args) => play::run(&args),
+        Verb::Grade(args) => submissions::run(&args),
         Verb::Verify(args) => verify::run(&args),
+        Verb::Lint(args) => lint::run(&args),
+        Verb::New(args) => new::run(&args),
         Verb::Doctor => doctor::run(),
         Verb::Bench(args) => bench::run(&args),
     }

@@ -15,6 +15,7 @@ use crate::{
     find, interrupt,
     paint::Paint,
     render,
+    script::{Step, steps},
     serve::grade_status,
     stage::{self, Stage},
 };
@@ -58,66 +59,6 @@ pub fn run(args: &Play) -> Result<u8, Error> {
     drop(stage);
     super::stop::remove(&session)?;
     Ok(grade_status(&report))
-}
-
-/// A step: what is said about it, and what is typed.
-#[derive(Debug, PartialEq, Eq)]
-struct Step {
-    words: Vec<String>,
-    commands: Vec<String>,
-}
-
-/// Splits a script into commands. A line that ends with a backslash goes on; comments
-/// are words about what follows; a compound command is one command with its lines.
-fn steps(script: &str) -> Vec<Step> {
-    let mut steps: Vec<Step> = Vec::new();
-    let mut open = false;
-    for line in script.lines() {
-        let trimmed = line.trim();
-        if !open && trimmed.is_empty() {
-            continue;
-        }
-        if !open && trimmed.starts_with('#') {
-            let words = trimmed.trim_start_matches('#').trim().to_owned();
-            match steps.last_mut() {
-                Some(step) if step.commands.is_empty() => step.words.push(words),
-                _ => steps.push(Step {
-                    words: vec![words],
-                    commands: Vec::new(),
-                }),
-            }
-            continue;
-        }
-        if steps.is_empty() {
-            steps.push(Step {
-                words: Vec::new(),
-                commands: Vec::new(),
-            });
-        }
-        if let Some(step) = steps.last_mut() {
-            match step.commands.last_mut() {
-                Some(command) if open => {
-                    command.push('\n');
-                    command.push_str(line);
-                }
-                _ => step.commands.push(line.to_owned()),
-            }
-            let command = step.commands.last().map_or("", String::as_str);
-            open = line.ends_with('\\') || is_open(command);
-        }
-    }
-    steps
-}
-
-/// Whether a loop of the command has no end yet.
-fn is_open(command: &str) -> bool {
-    let count = |word: &str| {
-        command
-            .split(|c: char| c.is_whitespace() || c == ';')
-            .filter(|part| *part == word)
-            .count()
-    };
-    count("do") > count("done")
 }
 
 fn perform(stage: &Stage, steps: &[Step], fast: bool, paint: Paint) -> io::Result<()> {
@@ -189,33 +130,5 @@ fn run_step(
         }
         screen.write_all(text)?;
         screen.flush()?;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn scripts_are_split_into_what_a_person_would_type() {
-        let script = "# First.\none\ntwo \\\n  more\n\n# Then.\n# Really.\n\
-                      for a in b; do\n  c\ndone\nfor a in b; do c; done\n";
-        let step = |words: &[&str], commands: &[&str]| Step {
-            words: words.iter().map(|word| (*word).to_owned()).collect(),
-            commands: commands
-                .iter()
-                .map(|command| (*command).to_owned())
-                .collect(),
-        };
-        assert_eq!(
-            steps(script),
-            [
-                step(&["First."], &["one", "two \\\n  more"]),
-                step(
-                    &["Then.", "Really."],
-                    &["for a in b; do\n  c\ndone", "for a in b; do c; done"]
-                ),
-            ]
-        );
     }
 }

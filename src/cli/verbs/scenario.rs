@@ -16,6 +16,7 @@ use crate::{
     args::Engine,
     error::{Error, status},
     interrupt,
+    limits::Limits,
 };
 
 /// What a run came to.
@@ -44,12 +45,18 @@ pub fn temporary_home() -> Result<tempfile::TempDir, Error> {
         })
 }
 
-/// Starts the lab in `dir`, runs `script` on its first node, and grades it. Nothing of
-/// the run is left afterwards.
+/// Starts the lab in `dir`, runs `script` on its first node within `limits`, and grades
+/// it. Nothing of the run is left afterwards.
 ///
 /// # Errors
 /// There is no grade.
-pub fn run(dir: &Path, seed: u64, script: &str, engine: &Engine) -> Result<Run, Error> {
+pub fn run(
+    dir: &Path,
+    seed: u64,
+    script: &[u8],
+    limits: &Limits,
+    engine: &Engine,
+) -> Result<Run, Error> {
     let io = |what: &'static str| {
         move |source: io::Error| Error::Io {
             what,
@@ -60,9 +67,7 @@ pub fn run(dir: &Path, seed: u64, script: &str, engine: &Engine) -> Result<Run, 
     let begun = Instant::now();
     let home = temporary_home()?;
     let mut input = tempfile::tempfile().map_err(io("write the script of"))?;
-    input
-        .write_all(script.as_bytes())
-        .map_err(io("write the script of"))?;
+    input.write_all(script).map_err(io("write the script of"))?;
     input.rewind().map_err(io("write the script of"))?;
     let mut talk = tempfile::tempfile().map_err(io("keep the words of"))?;
     let stderr: File = talk.try_clone().map_err(io("keep the words of"))?;
@@ -84,6 +89,14 @@ pub fn run(dir: &Path, seed: u64, script: &str, engine: &Engine) -> Result<Run, 
         .stdin(input)
         .stdout(Stdio::piped())
         .stderr(stderr);
+    for (flag, limit) in [
+        ("--time-limit", limits.time_limit),
+        ("--output-limit", limits.output_limit),
+        ("--memory-limit", limits.memory_limit),
+        ("--disk-limit", limits.disk_limit),
+    ] {
+        command.arg(flag).arg(limit.to_string());
+    }
     for (flag, path) in [
         ("--etcd", &engine.etcd),
         ("--etcdctl", &engine.etcdctl),

@@ -7,13 +7,14 @@ use std::{
     time::Duration,
 };
 
+use grade::Report;
 use lab::session::{Session, random_seed};
 use sandbox::{Exec, Fabric};
 
 use crate::{
     args::{Format, Start},
     error::Error,
-    find, interrupt,
+    find, interrupt, limits,
     paint::Paint,
     render,
     serve::{self, Wishes, grade_status},
@@ -197,21 +198,39 @@ fn batch(stage: &Stage, args: &Start) -> Result<u8, Error> {
     };
     let mut command = stage.fabric.command(stage.lab.home_node(), &exec)?;
     command.stdin(Stdio::inherit());
-    if args.format == Format::Json {
+    let out: limits::Streams = match args.format {
         // Standard output is for the grade.
-        command.stdout(io::stderr());
-    }
-    let ended = serving(stage, &Wishes::default(), || {
-        command.status().map_err(|source| Error::Io {
+        Format::Json => [Box::new(io::stderr()), Box::new(io::stderr())],
+        Format::Text => [Box::new(io::stdout()), Box::new(io::stderr())],
+    };
+    let (ended, exceeded) = serving(stage, &Wishes::default(), || {
+        let files = stage.session.fabric_dir();
+        limits::run(&mut command, &args.limits, &files, out).map_err(|source| Error::Io {
             what: "run the commands on",
             path: stage.lab.home_node().into(),
             source,
         })
     })?;
-    if !ended.success() {
-        eprintln!("The commands ended with {ended}.");
-    }
-    let report = stage.check()?;
+    let report = match exceeded {
+        Some(exceeded) if exceeded.ends_the_nodes() => {
+            stage.fabric.stop()?;
+            eprintln!("Over the limit: {exceeded}. The nodes were ended; nothing is graded.");
+            grade::lost(&stage.lab, &exceeded.to_string())
+        }
+        Some(exceeded) => {
+            eprintln!("Over the limit: {exceeded}. What is there is graded.");
+            Report {
+                remark: format!("{exceeded}; what was there then is graded"),
+                ..stage.check()?
+            }
+        }
+        None => {
+            if !ended.success() {
+                eprintln!("The commands ended with {ended}.");
+            }
+            stage.check()?
+        }
+    };
     let text = match args.format {
         Format::Json => serve::json(&report)?,
         Format::Text => render::report(&report, &stage.lab.review, Paint::for_stdout()),

@@ -11,6 +11,8 @@ use crate::{
     args::{Engine, Format, Verify},
     error::{Error, status},
     find,
+    limits::Limits,
+    render, script,
 };
 
 /// One thing that must be true of a lab.
@@ -18,11 +20,29 @@ use crate::{
 struct Scenario {
     name: String,
     script: String,
-    /// The tasks that must be lost; all others must be solved.
-    loses: Vec<String>,
+    promise: Promise,
     /// What the report must say; empty means anything.
     says: String,
 }
+
+/// What a lab promises of a scenario.
+#[derive(Debug, Clone)]
+enum Promise {
+    /// These tasks are lost, all others are solved.
+    Loses(Vec<String>),
+    /// It is not the full score.
+    LosesSomething,
+}
+
+/// A command that no solution needs, says its script.
+struct Optional {
+    lab: String,
+    scenario: String,
+    why: String,
+}
+
+/// How long a run may take before its verdict is that it never ends.
+const TIME_LIMIT: u64 = 600;
 
 #[derive(Debug, Clone, Serialize)]
 struct Proof {
@@ -48,12 +68,18 @@ pub fn run(args: &Verify) -> Result<u8, Error> {
         None => random_seed().map_err(|error| Error::Failed(error.to_string()))?,
     };
     let mut work = VecDeque::new();
+    let mut optional = Vec::new();
     for wanted in &args.labs {
         for dir in find::labs(wanted)? {
             let lab = lab::load(&dir, seed)?;
             for repeat in 1..=args.repeat.max(1) {
                 for scenario in scenarios(&lab) {
                     work.push_back((lab.clone(), scenario, repeat));
+                }
+            }
+            if args.incomplete {
+                for scenario in incomplete(&lab, &mut optional) {
+                    work.push_back((lab.clone(), scenario, 1));
                 }
             }
         }
@@ -79,6 +105,7 @@ pub fn run(args: &Verify) -> Result<u8, Error> {
         };
         let verb = if failed == 1 { "does" } else { "do" };
         println!("{holding}, {failed} {verb} not");
+        tell_incomplete(&proofs, &optional);
     }
     Ok(if holds {
         status::DONE
@@ -87,24 +114,91 @@ pub fn run(args: &Verify) -> Result<u8, Error> {
     })
 }
 
+/// Each solution without one of its commands, for each command; those that are optional
+/// are put aside.
+fn incomplete(lab: &Lab, aside: &mut Vec<Optional>) -> Vec<Scenario> {
+    let mut scenarios = Vec::new();
+    for solution in &lab.solutions {
+        let steps = script::steps(&solution.text);
+        let commands: Vec<(&String, Option<String>)> = steps
+            .iter()
+            .flat_map(|step| {
+                let reason = |command: &str| {
+                    let mechanical = script::leaves_all_as_it_is(command).map(str::to_owned);
+                    step.optional().or(mechanical)
+                };
+                step.commands.iter().map(move |one| (one, reason(one)))
+            })
+            .collect();
+        for (left_out, (command, optional)) in commands.iter().enumerate() {
+            let first_line = command.lines().next().unwrap_or_default().trim();
+            let name = format!("{}{LEFT_OUT}{first_line}", solution.file);
+            if let Some(why) = optional {
+                aside.push(Optional {
+                    lab: lab.id.clone(),
+                    scenario: name,
+                    why: why.clone(),
+                });
+                continue;
+            }
+            let kept: Vec<&str> = commands
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| *at != left_out)
+                .map(|(_, (command, _))| command.as_str())
+                .collect();
+            scenarios.push(Scenario {
+                name,
+                script: kept.join("\n") + "\n",
+                promise: Promise::LosesSomething,
+                says: String::new(),
+            });
+        }
+    }
+    scenarios
+}
+
+/// Between a solution's name and the command that it is left without.
+const LEFT_OUT: &str = " without: ";
+
+/// How many incomplete solutions lose points, and what the checks do not ask for.
+fn tell_incomplete(proofs: &[Proof], optional: &[Optional]) {
+    let tried: Vec<&Proof> = proofs
+        .iter()
+        .filter(|proof| proof.scenario.contains(LEFT_OUT))
+        .collect();
+    if tried.is_empty() && optional.is_empty() {
+        return;
+    }
+    let noticed = tried.iter().filter(|proof| proof.holds).count();
+    println!(
+        "{noticed} of {} incomplete solutions lose points; {} more lack what is optional:",
+        tried.len(),
+        optional.len()
+    );
+    for Optional { lab, scenario, why } in optional {
+        println!("optional  {lab}  {scenario}  ({why})");
+    }
+}
+
 fn scenarios(lab: &Lab) -> Vec<Scenario> {
     let all: Vec<String> = lab.tasks.iter().map(|task| task.id.clone()).collect();
     let mut scenarios = vec![Scenario {
         name: "untouched".into(),
         script: String::new(),
-        loses: all,
+        promise: Promise::Loses(all),
         says: String::new(),
     }];
     scenarios.extend(lab.solutions.iter().map(|solution| Scenario {
         name: solution.file.clone(),
         script: solution.text.clone(),
-        loses: Vec::new(),
+        promise: Promise::Loses(Vec::new()),
         says: String::new(),
     }));
     scenarios.extend(lab.wrong.iter().map(|wrong| Scenario {
         name: wrong.script.file.clone(),
         script: wrong.script.text.clone(),
-        loses: wrong.loses.clone(),
+        promise: Promise::Loses(wrong.loses.clone()),
         says: wrong.says.clone(),
     }));
     scenarios
@@ -165,7 +259,12 @@ fn prove(lab: &Lab, scenario: &Scenario, repeat: u32, engine: &Engine) -> Proof 
         verdicts: String::new(),
         transcript: String::new(),
     };
-    match scenario::run(&lab.dir, lab.seed, &scenario.script, engine) {
+    let limits = Limits {
+        time_limit: TIME_LIMIT,
+        ..Limits::default()
+    };
+    let script = scenario.script.as_bytes();
+    match scenario::run(&lab.dir, lab.seed, script, &limits, engine) {
         Ok(run) => {
             proof.seconds = seconds(run.took);
             proof.score = format!(
@@ -189,8 +288,18 @@ fn seconds(took: Duration) -> f64 {
 
 /// Why the report is not what the scenario promises; empty if it is.
 fn objection(scenario: &Scenario, report: &Report) -> String {
+    if !report.remark.is_empty() {
+        return report.remark.clone();
+    }
+    let loses = match &scenario.promise {
+        Promise::Loses(tasks) => tasks,
+        Promise::LosesSomething if report.solved() => {
+            return "no check notices that the command is left out".into();
+        }
+        Promise::LosesSomething => return String::new(),
+    };
     for task in &report.tasks {
-        let must_lose = scenario.loses.contains(&task.id);
+        let must_lose = loses.contains(&task.id);
         if task.unknown() {
             return format!("`{}` could not be looked at: {}", task.id, words(report));
         }
@@ -217,29 +326,8 @@ fn objection(scenario: &Scenario, report: &Report) -> String {
 
 /// What the checks that did not pass say.
 fn words(report: &Report) -> String {
-    let mut words = Vec::new();
-    for check in report.tasks.iter().flat_map(|task| &task.checks) {
-        match &check.outcome {
-            Outcome::Passed { .. } => {}
-            Outcome::Failed {
-                found,
-                expected,
-                place,
-            } => {
-                words.push(format!(
-                    "{}: found {found}, expected {expected} ({place})",
-                    check.name
-                ));
-            }
-            Outcome::CouldNotLook { reason, place } => {
-                words.push(format!(
-                    "{}: could not look at {place}: {reason}",
-                    check.name
-                ));
-            }
-        }
-    }
-    words.join("; ")
+    let findings: Vec<String> = report.tasks.iter().flat_map(render::findings).collect();
+    findings.join("; ")
 }
 
 /// One letter a check: passed, failed, unknown.

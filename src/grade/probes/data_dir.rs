@@ -15,7 +15,9 @@ use crate::{
 const EXPECTED: &str = "a data directory of etcd";
 
 /// How often a database that its member may be writing is read before giving up.
-const ATTEMPTS: u32 = 5;
+const ATTEMPTS: u32 = 20;
+const UNCHANGED_ATTEMPTS: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(30);
 
 pub async fn look(scene: &Scene<'_>, probe: &DataDirProbe) -> Result {
     let interest: Vec<String> = probe.holds.iter().chain(&probe.lacks).cloned().collect();
@@ -61,6 +63,10 @@ pub fn read(node: &Node<'_>, path: &str, interest: &[String]) -> Result<Member> 
     let mut trouble = String::new();
     let mut changed = Vec::new();
     for attempt in 0..ATTEMPTS {
+        // What nobody writes does not get better.
+        if attempt == UNCHANGED_ATTEMPTS && changed.iter().all(|when| *when == changed[0]) {
+            break;
+        }
         let file = match node.entry(&db_path)? {
             Entry::File(file, metadata) => {
                 changed.push(metadata.modified().ok());
@@ -82,7 +88,7 @@ pub fn read(node: &Node<'_>, path: &str, interest: &[String]) -> Result<Member> 
             // The member may be reusing the very pages that are being read.
             Err(error) => trouble = error,
         }
-        thread::sleep(Duration::from_millis(20 << attempt));
+        thread::sleep(PAUSE);
     }
     changed.dedup();
     if changed.len() > 1 {

@@ -288,6 +288,7 @@ pub(crate) fn execute_as_is(plan: &Plan) -> (u8, String) {
         return (126, error);
     }
     sys::reset_signals();
+    sys::limit_node_process();
     if let Err(error) = sys::close_on_exec_from(3) {
         return (126, error.to_string());
     }

@@ -199,8 +199,7 @@ fn exec_init(channel: &OwnedFd) -> Error {
         sys::move_to(channel, READY_FD).context("pass the channel on")?;
         sys::close_on_exec_from(READY_FD + 1).context("close what init must not have")?;
         sys::leave_keyring();
-        // A crash in the lab is no business of the host's core dump handler.
-        let _ = nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0);
+        sys::limit_node_process();
         sys::reset_signals();
         let program = CString::new(PROGRAM).context("name init")?;
         let argv = [program.clone(), c"sandbox-init".to_owned()];

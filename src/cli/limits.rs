@@ -1,0 +1,332 @@
+//! What a submission may use, and running it within that.
+
+use std::{
+    collections::HashMap,
+    fmt, fs,
+    io::{self, Read, Write},
+    os::unix::fs::MetadataExt,
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+
+/// Limits of a run whose commands come on standard input. 0 means none.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Limits {
+    /// Seconds after which the commands are ended and what is there is graded; 0 for none
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub time_limit: u64,
+    /// MiB that the commands may print, after which they are ended and what is there is
+    /// graded; 0 for none
+    #[arg(long, value_name = "MIB", default_value_t = 0)]
+    pub output_limit: u64,
+    /// MiB of memory that all of the lab's processes may use together, after which the
+    /// nodes are ended and nothing is graded; 0 for none
+    #[arg(long, value_name = "MIB", default_value_t = 0)]
+    pub memory_limit: u64,
+    /// MiB that the nodes' files may take together, after which the nodes are ended and
+    /// nothing is graded; 0 for none
+    #[arg(long, value_name = "MIB", default_value_t = 0)]
+    pub disk_limit: u64,
+}
+
+/// The limit that a run went over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exceeded {
+    /// Seconds.
+    Time(u64),
+    /// MiB.
+    Output(u64),
+    /// MiB.
+    Memory(u64),
+    /// MiB.
+    Disk(u64),
+}
+
+impl Exceeded {
+    /// Whether the nodes can't be left to go on, not even to be graded.
+    pub fn ends_the_nodes(self) -> bool {
+        matches!(self, Self::Memory(_) | Self::Disk(_))
+    }
+}
+
+impl fmt::Display for Exceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Time(seconds) => write!(f, "the commands ran for more than {seconds} s"),
+            Self::Output(mib) => write!(f, "the commands printed more than {mib} MiB"),
+            Self::Memory(mib) => {
+                write!(f, "the lab's processes used more than {mib} MiB of memory")
+            }
+            Self::Disk(mib) => write!(f, "the nodes' files took more than {mib} MiB"),
+        }
+    }
+}
+
+/// How often the limits are looked at; files, which take longer, less often.
+const PAUSE: Duration = Duration::from_millis(50);
+const FILES_PAUSE: Duration = Duration::from_secs(1);
+
+/// How long the last words of ended commands are waited for. What they left running may
+/// hold their streams for ever.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Where the words of commands go: their standard output and their standard error.
+pub type Streams = [Box<dyn Write + Send>; 2];
+
+/// Runs `command` within `limits`. What it prints goes to `out` as it comes; the files
+/// below `files` count for the disk's limit.
+///
+/// # Errors
+/// It can't be run or waited for.
+pub fn run(
+    command: &mut Command,
+    limits: &Limits,
+    files: &Path,
+    out: Streams,
+) -> io::Result<(ExitStatus, Option<Exceeded>)> {
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let printed = Arc::new(AtomicU64::new(0));
+    let (end, ended) = mpsc::channel::<()>();
+    let streams: [Option<Box<dyn Read + Send>>; 2] = [
+        child.stdout.take().map(|stream| Box::new(stream) as _),
+        child.stderr.take().map(|stream| Box::new(stream) as _),
+    ];
+    for (stream, mut out) in streams.into_iter().zip(out) {
+        let Some(stream) = stream else { continue };
+        let (printed, end) = (printed.clone(), end.clone());
+        let limit = mib(limits.output_limit);
+        thread::spawn(move || {
+            copy(stream, &mut out, &printed, limit);
+            drop(end);
+        });
+    }
+    drop(end);
+    let outcome = watch(&mut child, limits, files, &printed)?;
+    // Nothing is ever sent: the channel closes when both streams have ended.
+    let _ = ended.recv_timeout(LAST_WORDS);
+    Ok(outcome)
+}
+
+/// Waits for the child's end, or ends it at the first limit.
+fn watch(
+    child: &mut Child,
+    limits: &Limits,
+    files: &Path,
+    printed: &AtomicU64,
+) -> io::Result<(ExitStatus, Option<Exceeded>)> {
+    let begun = Instant::now();
+    let mut files_seen = begun;
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok((status, None));
+        }
+        let mut exceeded = over(limits, begun.elapsed(), printed.load(Ordering::Relaxed));
+        if exceeded.is_none() && limits.disk_limit > 0 && files_seen.elapsed() > FILES_PAUSE {
+            let enough = mib(limits.disk_limit);
+            exceeded =
+                (disk_bytes(files, enough) > enough).then_some(Exceeded::Disk(limits.disk_limit));
+            files_seen = Instant::now();
+        }
+        if exceeded.is_some() {
+            child.kill()?;
+            return Ok((child.wait()?, exceeded));
+        }
+        thread::sleep(PAUSE);
+    }
+}
+
+fn mib(limit: u64) -> u64 {
+    limit.saturating_mul(1 << 20)
+}
+
+fn over(limits: &Limits, ran: Duration, printed: u64) -> Option<Exceeded> {
+    if limits.time_limit > 0 && ran >= Duration::from_secs(limits.time_limit) {
+        return Some(Exceeded::Time(limits.time_limit));
+    }
+    if limits.output_limit > 0 && printed > mib(limits.output_limit) {
+        return Some(Exceeded::Output(limits.output_limit));
+    }
+    if limits.memory_limit > 0 && memory_bytes() > mib(limits.memory_limit) {
+        return Some(Exceeded::Memory(limits.memory_limit));
+    }
+    None
+}
+
+/// Passes on what is printed, up to the limit; what comes after is only counted. Ends
+/// when nobody holds the stream any more.
+fn copy(mut stream: impl Read, out: &mut impl Write, printed: &AtomicU64, limit: u64) {
+    let mut buffer = [0; 1 << 14];
+    loop {
+        let count = match stream.read(&mut buffer) {
+            Ok(0) => return,
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(_) => return,
+        };
+        let before = printed.fetch_add(count as u64, Ordering::Relaxed);
+        if limit > 0 && before > limit {
+            continue;
+        }
+        // Whoever reads it may be gone; the commands go on.
+        let _ = out.write_all(&buffer[..count]).and_then(|()| out.flush());
+    }
+}
+
+/// Resident memory of this process's descendants, which the nodes' processes are.
+fn memory_bytes() -> u64 {
+    let mut parents: HashMap<u32, (u32, u64)> = HashMap::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(pid) = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok())
+        else {
+            continue;
+        };
+        // A process may end while it is looked at.
+        let Ok(status) = fs::read_to_string(entry.path().join("status")) else {
+            continue;
+        };
+        let number = |name: &str| -> u64 {
+            status
+                .lines()
+                .find_map(|line| line.strip_prefix(name))
+                .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
+                .unwrap_or(0)
+        };
+        parents.insert(pid, (number("PPid:") as u32, number("VmRSS:") * 1024));
+    }
+    let own = std::process::id();
+    let descends = |mut pid: u32| {
+        // No process is further down than there are processes.
+        for _ in 0..=parents.len() {
+            match parents.get(&pid) {
+                Some((parent, _)) if *parent == own => return true,
+                Some((parent, _)) => pid = *parent,
+                None => return false,
+            }
+        }
+        false
+    };
+    parents
+        .iter()
+        .filter(|(pid, _)| descends(**pid))
+        .map(|(_, (_, bytes))| bytes)
+        .sum()
+}
+
+/// What the files below `dir` take, as soon as it is known to be more than `enough`.
+fn disk_bytes(dir: &Path, enough: u64) -> u64 {
+    const BLOCK_BYTES: u64 = 512;
+    let mut sum = 0;
+    let mut rest = vec![dir.to_owned()];
+    while let Some(dir) = rest.pop() {
+        for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+            let Ok(metadata) = entry.metadata() else {
+                continue;
+            };
+            sum += metadata.blocks() * BLOCK_BYTES;
+            if sum > enough {
+                return sum;
+            }
+            if metadata.is_dir() {
+                rest.push(entry.path());
+            }
+        }
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// What a person would have seen.
+    #[derive(Clone, Default)]
+    struct Screen(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Screen {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("a screen").write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn shell(script: &str, limits: Limits, files: &Path) -> (String, bool, Option<Exceeded>) {
+        let screen = Screen::default();
+        let mut command = Command::new("bash");
+        command.args(["-c", script]);
+        let out: Streams = [Box::new(screen.clone()), Box::new(screen.clone())];
+        let (status, exceeded) = run(&mut command, &limits, files, out).expect("bash runs");
+        let text = String::from_utf8(screen.0.lock().expect("a screen").clone()).expect("text");
+        (text, status.success(), exceeded)
+    }
+
+    #[test]
+    fn a_run_ends_at_its_limit() {
+        let none = Limits::default();
+        let dir = tempfile::tempdir().expect("a directory");
+        let here = dir.path();
+        let (text, done, exceeded) = shell("echo out; echo err >&2", none, here);
+        assert!(text.contains("out\n") && text.contains("err\n"), "{text}");
+        assert_eq!((done, exceeded), (true, None));
+
+        // What is left running does not keep a run from its end.
+        let (text, done, exceeded) = shell("sleep 5 & echo $!", none, here);
+        Command::new("kill")
+            .arg(text.trim())
+            .status()
+            .expect("kill runs");
+        assert_eq!((done, exceeded), (true, None));
+
+        let limits = Limits {
+            time_limit: 1,
+            ..none
+        };
+        let (_, done, exceeded) = shell("exec sleep 100", limits, here);
+        assert_eq!((done, exceeded), (false, Some(Exceeded::Time(1))));
+
+        let limits = Limits {
+            output_limit: 1,
+            ..none
+        };
+        let (text, done, exceeded) = shell("exec yes", limits, here);
+        assert!(text.len() < 2 << 20, "{} bytes were kept", text.len());
+        assert_eq!((done, exceeded), (false, Some(Exceeded::Output(1))));
+
+        let limits = Limits {
+            memory_limit: 200,
+            ..none
+        };
+        let hungry = "a=$(head -c 250M /dev/zero | tr '\\0' x); sleep 100";
+        let (_, done, exceeded) = shell(hungry, limits, here);
+        assert_eq!((done, exceeded), (false, Some(Exceeded::Memory(200))));
+
+        let limits = Limits {
+            disk_limit: 1,
+            ..none
+        };
+        let fill = format!(
+            "head -c 2M /dev/zero >{}; exec sleep 100",
+            here.join("f").display()
+        );
+        let (_, done, exceeded) = shell(&fill, limits, here);
+        assert_eq!((done, exceeded), (false, Some(Exceeded::Disk(1))));
+    }
+}
