@@ -13,7 +13,7 @@ use lab::model::Check;
 use sandbox::Fabric;
 use serde::{Deserialize, Serialize};
 
-use crate::{exam, verdict::Outcome};
+use crate::{exam, run::Ran, verdict::Outcome};
 
 /// PEM texts by name: `etcd-ca.crt`, `api-client.key`…
 pub type Certificates = BTreeMap<String, String>;
@@ -43,6 +43,8 @@ pub struct Assignment {
     /// Absent while they are being recorded.
     pub facts: Option<Facts>,
     pub checks: Vec<Check>,
+    /// What was run on the nodes for them, in their order.
+    pub ran: Vec<Option<Ran>>,
 }
 
 /// What it answers.

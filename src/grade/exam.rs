@@ -19,7 +19,7 @@ use crate::{
     assignment::{Answer, Assignment, Certificates, Facts},
     live::{Api, Etcd, Found},
     node::Node,
-    probes,
+    probes, run,
     verdict::{CheckReport, Outcome, Report, TaskReport},
 };
 
@@ -153,6 +153,10 @@ fn send(
         addresses: scene.addresses.clone(),
         control_plane: scene.control_plane.clone(),
         facts,
+        ran: checks
+            .iter()
+            .map(|check| run::for_check(fabric, check))
+            .collect(),
         checks,
     };
     // By this name the kernel finds the program that runs, even when a new build has
@@ -198,7 +202,7 @@ pub(crate) async fn look(assignment: &Assignment, fabric: &Fabric) -> Answer {
         };
     };
     let mut outcomes = Vec::new();
-    for check in &assignment.checks {
+    for (at, check) in assignment.checks.iter().enumerate() {
         let scene = probes::Scene {
             node: Node {
                 fabric,
@@ -212,6 +216,8 @@ pub(crate) async fn look(assignment: &Assignment, fabric: &Fabric) -> Answer {
             facts,
             etcd: &etcd,
             api: &api,
+            certificates: &assignment.certificates,
+            ran: assignment.ran.get(at).and_then(Option::as_ref),
         };
         outcomes.push(match look_at(&scene, &check.probe).await {
             Ok(outcome) | Err(outcome) => outcome,
@@ -229,6 +235,15 @@ async fn look_at(scene: &probes::Scene<'_>, probe: &Probe) -> probes::Result {
         Probe::Members(probe) => probes::members::look(scene, probe).await,
         Probe::Object(probe) => probes::object::look(scene, probe).await,
         Probe::File(probe) => probes::file::look(scene, probe),
+        Probe::Key(probe) => probes::key::look(scene, probe).await,
+        Probe::Certificate(probe) => probes::certificate::look(scene, probe),
+        Probe::Health(probe) => probes::health::look(scene, probe).await,
+        Probe::Process(probe) => probes::process::look(scene, probe),
+        Probe::Unit(probe) => probes::unit::look(scene, probe),
+        Probe::Command(probe) => probes::command::look(scene, probe),
+        Probe::Access(probe) => probes::access::look(scene, probe).await,
+        Probe::RestoreOrder(probe) => probes::restore_order::look(scene, probe),
+        Probe::Answer(probe) => probes::answer::look(scene, probe).await,
     }
 }
 

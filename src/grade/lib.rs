@@ -15,6 +15,7 @@ mod member;
 mod node;
 mod overlay;
 mod probes;
+mod run;
 pub mod verdict;
 
 pub use assignment::{Assignment, Facts, inside};

@@ -8,6 +8,8 @@ pub mod diagnostic;
 pub mod model;
 pub mod parse;
 mod parse_check;
+mod parse_live;
+pub mod probes;
 pub mod provision;
 mod read;
 pub mod session;

@@ -4,6 +4,11 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::probes::{
+    AccessProbe, AnswerProbe, CertificateProbe, CommandProbe, HealthProbe, KeyProbe, ProcessProbe,
+    RestoreOrderProbe, UnitProbe,
+};
+
 /// A lab with the values of one run.
 #[derive(Debug, Clone)]
 pub struct Lab {
@@ -148,11 +153,35 @@ pub enum Probe {
     Members(MembersProbe),
     Object(ObjectProbe),
     File(FileProbe),
+    Key(KeyProbe),
+    Certificate(CertificateProbe),
+    Health(HealthProbe),
+    Process(ProcessProbe),
+    Unit(UnitProbe),
+    Command(CommandProbe),
+    Access(AccessProbe),
+    RestoreOrder(RestoreOrderProbe),
+    Answer(AnswerProbe),
 }
 
 /// The nouns of [`Probe`], as authors write them.
-pub const PROBES: [&str; 7] = [
-    "snapshot", "data_dir", "history", "manifest", "members", "object", "file",
+pub const PROBES: [&str; 16] = [
+    "snapshot",
+    "data_dir",
+    "history",
+    "manifest",
+    "members",
+    "object",
+    "file",
+    "key",
+    "certificate",
+    "health",
+    "process",
+    "unit",
+    "command",
+    "access",
+    "restore_order",
+    "answer",
 ];
 
 /// A snapshot file of etcd.

@@ -5,6 +5,7 @@ use crate::{
         Check, DataDirProbe, Event, FileProbe, HistoryProbe, ManifestProbe, MembersProbe,
         ObjectProbe, PROBES, Probe, SnapshotProbe,
     },
+    parse_live,
     read::{Fields, Reader, list},
 };
 
@@ -49,7 +50,8 @@ pub fn read(
         "manifest" => manifest(reader, &mut fields),
         "members" => members(reader, &mut fields),
         "object" => object(reader, &mut fields),
-        _ => file(reader, &mut fields),
+        "file" => file(reader, &mut fields),
+        other => parse_live::read(reader, &mut fields, other),
     };
     fields.finish(reader);
     Some(Check {
@@ -60,7 +62,7 @@ pub fn read(
 }
 
 /// A path of a node, which must be absolute.
-fn path(reader: &mut Reader, fields: &mut Fields<'_>, key: &'static str) -> String {
+pub(crate) fn path(reader: &mut Reader, fields: &mut Fields<'_>, key: &'static str) -> String {
     let path = fields.required_text(reader, key);
     if !path.is_empty() && !path.starts_with('/') {
         reader.diagnostics.add(

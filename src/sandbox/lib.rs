@@ -27,7 +27,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub use error::{Error, Preflight, Result};
-pub use fabric::{Fabric, NodeState, maps_users, preflight, remove_session};
+pub use fabric::{Fabric, NodeProcess, NodeState, maps_users, preflight, remove_session};
 pub use spec::{Exec, FabricSpec, File, HostBind, NodeSpec, Subnet};
 
 /// The internal first words with which kubedrill executes itself:

@@ -3,8 +3,8 @@
 use std::{net::Ipv4Addr, sync::Arc};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
-use hyper::{Request, StatusCode, header};
+use http_body_util::{BodyExt, Full};
+use hyper::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use serde_json::Value;
@@ -40,8 +40,45 @@ impl Api {
     /// # Errors
     /// The API does not answer, or answers with anything but the object or 404.
     pub async fn get(&self, path: &str) -> Result<Found, String> {
-        match tokio::time::timeout(TIMEOUT, self.get_now(path)).await {
-            Ok(found) => found,
+        let (status, body) = self.ask(Method::GET, path, Bytes::new()).await?;
+        match status {
+            StatusCode::OK => parse(&body).map(|object| Found::Object(Box::new(object))),
+            StatusCode::NOT_FOUND => Ok(Found::Missing),
+            other => Err(refusal(other, &body)),
+        }
+    }
+
+    /// Asks whether it is ready to serve.
+    ///
+    /// # Errors
+    /// It does not answer, or says that it is not.
+    pub async fn ready(&self) -> Result<(), String> {
+        match self.ask(Method::GET, "/readyz", Bytes::new()).await? {
+            (StatusCode::OK, _) => Ok(()),
+            (other, body) => Err(refusal(other, &body)),
+        }
+    }
+
+    /// Has `review` answered, an object of a kind that is a question and leaves nothing.
+    ///
+    /// # Errors
+    /// The API does not answer, or not with the object.
+    pub async fn review(&self, path: &str, review: &Value) -> Result<Value, String> {
+        let body = Bytes::from(review.to_string());
+        match self.ask(Method::POST, path, body).await? {
+            (StatusCode::OK | StatusCode::CREATED, body) => parse(&body),
+            (other, body) => Err(refusal(other, &body)),
+        }
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes), String> {
+        match tokio::time::timeout(TIMEOUT, self.ask_now(method, path, body)).await {
+            Ok(answer) => answer,
             Err(_) => Err(format!(
                 "the API server gave no answer within {} s",
                 TIMEOUT.as_secs()
@@ -49,17 +86,25 @@ impl Api {
         }
     }
 
-    async fn get_now(&self, path: &str) -> Result<Found, String> {
+    async fn ask_now(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(StatusCode, Bytes), String> {
         let stream = tls::connect(Arc::clone(&self.config), self.address, 6443)
             .await
             .map_err(|error| format!("the API server can't be reached: {error}"))?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|error| error.to_string())?;
-        let request = Request::get(path)
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
             .header(header::HOST, self.address.to_string())
             .header(header::ACCEPT, "application/json")
-            .body(Empty::<Bytes>::new())
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::new(body))
             .map_err(|error| error.to_string())?;
         let exchange = async {
             let response = sender
@@ -79,21 +124,19 @@ impl Api {
             let _ = connection.await;
             std::future::pending::<()>().await;
         };
-        let (status, body) = tokio::select! {
-            answer = exchange => answer?,
-            () = driver => return Err("the API server closed the connection".into()),
-        };
-        match status {
-            StatusCode::OK => serde_json::from_slice(&body)
-                .map(|object| Found::Object(Box::new(object)))
-                .map_err(|error| format!("the API server sent no JSON: {error}")),
-            StatusCode::NOT_FOUND => Ok(Found::Missing),
-            other => Err(format!(
-                "the API server answered {other}: {}",
-                message(&body)
-            )),
+        tokio::select! {
+            answer = exchange => answer,
+            () = driver => Err("the API server closed the connection".into()),
         }
     }
+}
+
+fn parse(body: &[u8]) -> Result<Value, String> {
+    serde_json::from_slice(body).map_err(|error| format!("the API server sent no JSON: {error}"))
+}
+
+fn refusal(status: StatusCode, body: &[u8]) -> String {
+    format!("the API server answered {status}: {}", message(body))
 }
 
 /// The words of a Status object, or the body as it is.

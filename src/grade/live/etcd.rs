@@ -9,9 +9,12 @@ use std::{
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use tonic::transport::{Channel, Endpoint, Uri};
-use wire::etcdserverpb::{
-    Member, MemberListRequest, StatusRequest, cluster_client::ClusterClient,
-    maintenance_client::MaintenanceClient,
+use wire::{
+    etcdserverpb::{
+        Member, MemberListRequest, RangeRequest, RangeResponse, StatusRequest, StatusResponse,
+        cluster_client::ClusterClient, kv_client::KvClient, maintenance_client::MaintenanceClient,
+    },
+    mvccpb::KeyValue,
 };
 
 use super::{TIMEOUT, tls};
@@ -36,6 +39,20 @@ pub struct Etcd {
     config: Arc<ClientConfig>,
     /// What is left of the patience, for all members together: a dead cluster is told soon.
     patience: Mutex<Duration>,
+    /// Trusts the same authority and shows no certificate.
+    anonymous: Arc<ClientConfig>,
+}
+
+/// The end of the range of keys that begin with `prefix`.
+fn prefix_end(prefix: &[u8]) -> Vec<u8> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < 0xff {
+            end.push(last + 1);
+            return end;
+        }
+    }
+    vec![0]
 }
 
 impl Etcd {
@@ -45,11 +62,15 @@ impl Etcd {
         Ok(Self {
             config: tls::config(certificates, "etcd", b"h2")?,
             patience: Mutex::new(PATIENCE),
+            anonymous: tls::anonymous(certificates, "etcd", b"h2")?,
         })
     }
 
     async fn channel(&self, address: Ipv4Addr) -> Result<Channel, String> {
-        let config = Arc::clone(&self.config);
+        Self::connect(Arc::clone(&self.config), address).await
+    }
+
+    async fn connect(config: Arc<ClientConfig>, address: Ipv4Addr) -> Result<Channel, String> {
         let connector = tower::service_fn(move |_: Uri| {
             let config = Arc::clone(&config);
             async move {
@@ -113,6 +134,76 @@ impl Etcd {
             revision: header.revision,
             members,
         })
+    }
+
+    /// What the member at `address` says of itself.
+    ///
+    /// # Errors
+    /// It does not answer, in words.
+    pub async fn status(&self, address: Ipv4Addr) -> Result<StatusResponse, String> {
+        let mut client = MaintenanceClient::new(self.channel(address).await?);
+        let answer = client.status(StatusRequest {}).await;
+        let answer = answer.map_err(|status| status.message().to_owned())?;
+        Ok(answer.into_inner())
+    }
+
+    async fn range(channel: Channel, request: RangeRequest) -> Result<RangeResponse, String> {
+        let mut client = KvClient::new(channel).max_decoding_message_size(usize::MAX);
+        let answer = client.range(request).await;
+        let answer = answer.map_err(|status| status.message().to_owned())?;
+        Ok(answer.into_inner())
+    }
+
+    /// One key, read through a quorum.
+    ///
+    /// # Errors
+    /// The member does not answer, or has no leader.
+    pub async fn get(&self, address: Ipv4Addr, key: &str) -> Result<Option<KeyValue>, String> {
+        let request = RangeRequest {
+            key: key.as_bytes().to_vec().into(),
+            ..RangeRequest::default()
+        };
+        let answer = Self::range(self.channel(address).await?, request).await?;
+        Ok(answer.kvs.into_iter().next())
+    }
+
+    /// The keys that begin with `prefix`, in order; with their values if wanted.
+    ///
+    /// # Errors
+    /// The member does not answer, or has no leader.
+    pub async fn below(
+        &self,
+        address: Ipv4Addr,
+        prefix: &str,
+        with_values: bool,
+    ) -> Result<Vec<KeyValue>, String> {
+        // An empty key stands for the first of all.
+        let first = if prefix.is_empty() { "\0" } else { prefix };
+        let request = RangeRequest {
+            key: first.as_bytes().to_vec().into(),
+            range_end: prefix_end(prefix.as_bytes()).into(),
+            keys_only: !with_values,
+            ..RangeRequest::default()
+        };
+        Ok(Self::range(self.channel(address).await?, request)
+            .await?
+            .kvs)
+    }
+
+    /// Whether a client without a certificate may read. An error of the connection, or a
+    /// refusal, is a no.
+    pub async fn lets_anyone_read(&self, address: Ipv4Addr) -> bool {
+        let request = RangeRequest {
+            key: b"/".to_vec().into(),
+            range_end: b"0".to_vec().into(),
+            limit: 1,
+            keys_only: true,
+            ..RangeRequest::default()
+        };
+        match Self::connect(Arc::clone(&self.anonymous), address).await {
+            Ok(channel) => Self::range(channel, request).await.is_ok(),
+            Err(_) => false,
+        }
     }
 }
 

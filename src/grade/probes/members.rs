@@ -48,7 +48,7 @@ pub async fn look(scene: &Scene<'_>, probe: &MembersProbe) -> Result {
 }
 
 /// The address in a client URL that is no loopback one.
-fn address(url: &str) -> Option<Ipv4Addr> {
+pub fn address(url: &str) -> Option<Ipv4Addr> {
     let rest = url.split("://").nth(1)?;
     let host = rest.rsplit_once(':').map_or(rest, |(host, _)| host);
     host.parse()

@@ -1,23 +1,33 @@
 //! One file a probe. Each parses what it looks at and says what it found, what was
 //! expected and where.
 
+pub mod access;
+pub mod answer;
+pub mod certificate;
+pub mod command;
 pub mod data_dir;
 pub mod file;
+pub mod health;
 pub mod history;
+pub mod key;
 pub mod manifest;
 pub mod members;
 pub mod object;
+pub mod process;
+pub mod restore_order;
 pub mod snapshot;
+pub mod unit;
 
 use std::net::Ipv4Addr;
 
 use serde_json::Value;
 
 use crate::{
-    assignment::Facts,
+    assignment::{Certificates, Facts},
     keyspace::Keyspace,
     live::{Api, Etcd},
     node::Node,
+    run::Ran,
     verdict::Outcome,
 };
 
@@ -34,6 +44,10 @@ pub struct Scene<'a> {
     pub facts: &'a Facts,
     pub etcd: &'a Etcd,
     pub api: &'a Api,
+    /// The authorities that the lab started with.
+    pub certificates: &'a Certificates,
+    /// How the command of this check ended, if it has one.
+    pub ran: Option<&'a Ran>,
 }
 
 /// The UID of an object; empty if it has none.

@@ -3,6 +3,7 @@
 mod inside;
 mod link;
 mod preflight;
+mod processes;
 mod state;
 mod supervisor;
 
@@ -25,6 +26,7 @@ use crate::sys;
 
 pub(crate) use inside::EXIT_REBOOT;
 pub(crate) use preflight::{in_user_namespace, trial};
+pub use processes::NodeProcess;
 pub(crate) use state::Process;
 use state::{NodeEntry, State};
 pub(crate) use supervisor::run as run_supervisor;
