@@ -21,7 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("apiserver", &["kube", "wire"]),
     ("kubectl", &["kube"]),
     ("kubelet", &["kube", "rest", "sandbox"]),
-    ("lab", &["sandbox"]),
+    ("lab", &["kube", "sandbox"]),
     (
         "grade",
         &["bolt", "kube", "lab", "mvcc", "sandbox", "wal", "wire"],

@@ -61,6 +61,13 @@ pub enum Format {
     Json,
 }
 
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".into()),
+    }
+}
+
 /// Google's binaries in the place of ours.
 #[derive(Debug, Clone, Default, Group)]
 pub struct Engine {
@@ -85,6 +92,9 @@ pub struct Start {
     /// Draw the lab's values from this number; random if absent
     #[arg(long)]
     pub seed: Option<u64>,
+    /// Give a variable of the lab this value instead of drawing it; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub given: Vec<(String, String)>,
     /// Go on with the interrupted run of this lab
     #[arg(long, conflicts_with = "again")]
     pub resume: bool,
@@ -159,7 +169,7 @@ pub struct Verify {
     /// Leave out each command of each solution in turn, too: what is left must lose points
     #[arg(long)]
     pub incomplete: bool,
-    /// Run everything so often; all verdicts must be equal
+    /// Run everything so often, each time with the next seed; all verdicts must be equal
     #[arg(long, default_value_t = 1)]
     pub repeat: u32,
     /// Draw the labs' values from this number; random if absent

@@ -8,6 +8,7 @@
 mod talk;
 
 mod args;
+mod breaking;
 mod client;
 mod error;
 mod find;

@@ -20,7 +20,7 @@ use lab::{
 use sandbox::{Exec, Fabric, FabricSpec};
 use time::OffsetDateTime;
 
-use crate::{args, error::Error};
+use crate::{args, breaking, error::Error};
 
 /// A lab that is up. Dropping it ends the nodes and leaves the files.
 pub struct Stage {
@@ -85,6 +85,7 @@ impl Stage {
             lab: lab.id.clone(),
             title: lab.title.clone(),
             seed: lab.seed,
+            given: lab.given.clone(),
             started_at: jiff_now(),
             engine,
             ready: false,
@@ -112,6 +113,8 @@ impl Stage {
         }
         let facts = grade::record_facts(&fabric, &session, &scene)?;
         save(&session.grader_dir().join("facts.json"), &facts)?;
+        let now = OffsetDateTime::now_utc().unix_timestamp();
+        breaking::bring_about(&fabric, &lab.faults, now)?;
         record.ready = true;
         session.save(&record)?;
         Ok(Self {
@@ -134,7 +137,7 @@ impl Stage {
         let begun = Instant::now();
         let record = session.load()?;
         let lock = session.lock()?;
-        let lab = lab::load(&record.lab_dir, record.seed)?;
+        let lab = lab::load_with(&record.lab_dir, record.seed, &record.given)?;
         let spec: FabricSpec = load(&session.grader_dir().join("fabric.json"))?;
         let facts: Facts = load(&session.grader_dir().join("facts.json"))?;
         let scene = scene(&spec);

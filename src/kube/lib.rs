@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod apply;
+pub mod certificate;
 pub mod defaults;
 pub mod gofmt;
 pub mod jsonpath;

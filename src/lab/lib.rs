@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod diagnostic;
+pub mod fault;
 pub mod model;
 pub mod parse;
 mod parse_check;
@@ -16,7 +17,7 @@ pub mod session;
 pub mod vars;
 
 pub use model::Lab;
-pub use parse::{LoadError, load};
+pub use parse::{LoadError, load, load_with};
 
 #[cfg(test)]
 mod tests;

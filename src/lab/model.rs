@@ -4,9 +4,12 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::probes::{
-    AccessProbe, AnswerProbe, CertificateProbe, CommandProbe, HealthProbe, KeyProbe, ProcessProbe,
-    RestoreOrderProbe, UnitProbe,
+use crate::{
+    fault::Fault,
+    probes::{
+        AccessProbe, AnswerProbe, CertificateProbe, CommandProbe, HealthProbe, KeyProbe,
+        ProcessProbe, RestoreOrderProbe, UnitProbe,
+    },
 };
 
 /// A lab with the values of one run.
@@ -31,8 +34,12 @@ pub struct Lab {
     pub seed: u64,
     /// Values that differ per run.
     pub vars: BTreeMap<String, String>,
+    /// Those of them that were given instead of drawn.
+    pub given: BTreeMap<String, String>,
     /// Steps before the learner is let in, in order.
     pub setup: Vec<Setup>,
+    /// What is broken after the preparation.
+    pub faults: Vec<Fault>,
     pub tasks: Vec<Task>,
     /// Accepted ways to solve it.
     pub solutions: Vec<Script>,
@@ -120,6 +127,8 @@ pub struct Script {
     pub file: String,
     pub title: String,
     pub text: String,
+    /// Values of variables that it is for; proofs give them instead of drawing.
+    pub given: BTreeMap<String, String>,
 }
 
 /// A script that must lose the points of some tasks, and only those.

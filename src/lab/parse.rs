@@ -11,6 +11,7 @@ use toml_edit::{Document, Item};
 
 use crate::{
     diagnostic::{Diagnostic, Diagnostics},
+    fault,
     model::{Cluster, Hint, Lab, Script, Setup, Task, Until, Wrong},
     parse_check,
     read::{Fields, Reader, string_array},
@@ -32,19 +33,37 @@ pub enum LoadError {
 /// # Errors
 /// Every mistake in the file at once, or that there is no such file.
 pub fn load(dir: &Path, seed: u64) -> Result<Lab, LoadError> {
+    load_with(dir, seed, &BTreeMap::new())
+}
+
+/// Like [`load`], with values of some variables given instead of drawn.
+///
+/// # Errors
+/// See [`load`].
+pub fn load_with(
+    dir: &Path,
+    seed: u64,
+    given: &BTreeMap<String, String>,
+) -> Result<Lab, LoadError> {
     let path = dir.join("lab.toml");
     let text = fs::read_to_string(&path).map_err(|source| LoadError::Missing {
         path: path.clone(),
         source,
     })?;
-    parse(dir, &path.display().to_string(), &text, seed)
+    parse(dir, &path.display().to_string(), &text, seed, given)
 }
 
 /// Like [`load`], with the file's text at hand; scripts are still read from `dir`.
 ///
 /// # Errors
 /// See [`load`].
-pub fn parse(dir: &Path, file: &str, text: &str, seed: u64) -> Result<Lab, LoadError> {
+pub fn parse(
+    dir: &Path,
+    file: &str,
+    text: &str,
+    seed: u64,
+    given: &BTreeMap<String, String>,
+) -> Result<Lab, LoadError> {
     let mut diagnostics = Diagnostics::new(file, text);
     let document = match Document::parse(text.to_owned()) {
         Ok(document) => document,
@@ -56,7 +75,7 @@ pub fn parse(dir: &Path, file: &str, text: &str, seed: u64) -> Result<Lab, LoadE
     };
     let mut reader = Reader::new(diagnostics);
     let top = Fields::new(document.as_table(), "the file", 0..0);
-    let lab = read_lab(&mut reader, top, dir, seed);
+    let lab = read_lab(&mut reader, top, dir, seed, given);
     let found = reader.diagnostics.into_sorted();
     if found.is_empty() {
         Ok(lab)
@@ -65,7 +84,13 @@ pub fn parse(dir: &Path, file: &str, text: &str, seed: u64) -> Result<Lab, LoadE
     }
 }
 
-fn read_lab(reader: &mut Reader, mut top: Fields<'_>, dir: &Path, seed: u64) -> Lab {
+fn read_lab(
+    reader: &mut Reader,
+    mut top: Fields<'_>,
+    dir: &Path,
+    seed: u64,
+    given: &BTreeMap<String, String>,
+) -> Lab {
     let mut head = top.table(reader, "lab");
     if head.is_none() && !top.has("lab") {
         reader.diagnostics.add(
@@ -80,7 +105,17 @@ fn read_lab(reader: &mut Reader, mut top: Fields<'_>, dir: &Path, seed: u64) -> 
         .as_mut()
         .map(|head| head.required_text(reader, "id"))
         .unwrap_or_default();
-    let vars = read_vars(reader, &mut top, &id, seed);
+    let mut vars = read_vars(reader, &mut top, &id, seed);
+    for (name, value) in given {
+        if vars.insert(name.clone(), value.clone()).is_none() {
+            let known: Vec<&str> = vars.keys().map(String::as_str).collect();
+            let message = format!("the lab has no variable `{name}` to be given");
+            let label = format!("it has {}", known.join(", "));
+            reader
+                .diagnostics
+                .add("lab::variable", 0..0, message, label);
+        }
+    }
     reader.set_vars(&vars);
     let mut lab = Lab {
         dir: dir.to_owned(),
@@ -96,6 +131,8 @@ fn read_lab(reader: &mut Reader, mut top: Fields<'_>, dir: &Path, seed: u64) -> 
         },
         seed,
         vars,
+        given: given.clone(),
+        faults: Vec::new(),
         setup: Vec::new(),
         tasks: Vec::new(),
         solutions: Vec::new(),
@@ -120,6 +157,10 @@ fn read_lab(reader: &mut Reader, mut top: Fields<'_>, dir: &Path, seed: u64) -> 
         let setup = read_setup(reader, fields, &nodes);
         lab.setup.push(setup);
     }
+    for mut fields in top.tables(reader, "fault") {
+        let node = read_node(reader, &mut fields, &nodes);
+        lab.faults.extend(fault::read(reader, fields, node));
+    }
     let tasks = top.tables(reader, "task");
     if tasks.is_empty() && !top.has("task") {
         reader.diagnostics.add(
@@ -134,12 +175,12 @@ fn read_lab(reader: &mut Reader, mut top: Fields<'_>, dir: &Path, seed: u64) -> 
         lab.tasks.push(task);
     }
     for fields in top.tables(reader, "solution") {
-        let (script, rest) = read_script(reader, fields, dir);
+        let (script, rest) = read_script(reader, fields, dir, &lab.vars);
         rest.finish(reader);
         lab.solutions.push(script);
     }
     for fields in top.tables(reader, "wrong") {
-        let wrong = read_wrong(reader, fields, dir, &lab.tasks);
+        let wrong = read_wrong(reader, fields, dir, &lab);
         lab.wrong.push(wrong);
     }
     top.finish(reader);
@@ -317,6 +358,7 @@ fn read_script<'a>(
     reader: &mut Reader,
     mut fields: Fields<'a>,
     dir: &Path,
+    vars: &BTreeMap<String, String>,
 ) -> (Script, Fields<'a>) {
     let file = fields.required_text(reader, "script");
     let title = fields.text(reader, "title").unwrap_or_else(|| file.clone());
@@ -345,11 +387,46 @@ fn read_script<'a>(
             }
         }
     }
-    (Script { file, title, text }, fields)
+    let given = read_given(reader, &mut fields, vars);
+    let script = Script {
+        file,
+        title,
+        text,
+        given,
+    };
+    (script, fields)
 }
 
-fn read_wrong(reader: &mut Reader, fields: Fields<'_>, dir: &Path, tasks: &[Task]) -> Wrong {
-    let (script, mut fields) = read_script(reader, fields, dir);
+/// The table `with`: values of variables that a script is for.
+fn read_given(
+    reader: &mut Reader,
+    fields: &mut Fields<'_>,
+    vars: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let mut given = BTreeMap::new();
+    let Some(with) = fields.table(reader, "with") else {
+        return given;
+    };
+    for (name, item, span) in with.entries() {
+        match item.as_str() {
+            Some(value) if vars.contains_key(name) => {
+                given.insert(name.to_owned(), value.to_owned());
+            }
+            _ => {
+                let message = format!("`with` gives no value to a variable by `{name}`");
+                let label = "expected a name of [vars] and a string";
+                reader
+                    .diagnostics
+                    .add("lab::variable", span, message, label);
+            }
+        }
+    }
+    given
+}
+
+fn read_wrong(reader: &mut Reader, fields: Fields<'_>, dir: &Path, lab: &Lab) -> Wrong {
+    let tasks = &lab.tasks;
+    let (script, mut fields) = read_script(reader, fields, dir, &lab.vars);
     let loses = fields.texts(reader, "loses").unwrap_or_default();
     if loses.is_empty() {
         reader.diagnostics.add(

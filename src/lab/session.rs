@@ -35,6 +35,9 @@ pub struct Record {
     pub lab: String,
     pub title: String,
     pub seed: u64,
+    /// Values of variables that were given instead of drawn.
+    #[serde(default)]
+    pub given: BTreeMap<String, String>,
     /// RFC 3339, UTC.
     pub started_at: String,
     pub engine: Engine,

@@ -1,6 +1,6 @@
 //! The format and its mistakes.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use crate::{
     LoadError,
@@ -10,7 +10,13 @@ use crate::{
 };
 
 fn mistakes(text: &str) -> Vec<Diagnostic> {
-    match parse(Path::new("lab-under-test"), "lab.toml", text, 1) {
+    match parse(
+        Path::new("lab-under-test"),
+        "lab.toml",
+        text,
+        1,
+        &BTreeMap::new(),
+    ) {
         Err(LoadError::Mistakes(found)) => found,
         Err(other) => panic!("{other}"),
         Ok(_) => Vec::new(),
@@ -35,7 +41,14 @@ object = "deploy/{{ app }}"
 
 #[test]
 fn a_good_file_has_no_mistakes_and_its_templates_are_rendered() {
-    let lab = parse(Path::new("lab-under-test"), "lab.toml", GOOD, 1).unwrap();
+    let lab = parse(
+        Path::new("lab-under-test"),
+        "lab.toml",
+        GOOD,
+        1,
+        &BTreeMap::new(),
+    )
+    .unwrap();
     assert_eq!(lab.tasks[0].text, "Make shop.");
     assert_eq!(lab.points(), 1);
 }

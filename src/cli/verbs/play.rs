@@ -39,6 +39,7 @@ pub fn run(args: &Play) -> Result<u8, Error> {
         return Err(Error::Usage(message));
     };
     let (title, steps) = (solution.title.clone(), steps(&solution.text));
+    let lab = lab::load_with(&dir, seed, &solution.given)?;
     let session = Session::at(&stage::home()?, &format!("play-{}", lab.id));
     interrupt::arm(&session)?;
     let stage = Stage::prepare(lab, session.clone(), stage::engine(&args.engine)?)?;

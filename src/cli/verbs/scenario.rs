@@ -2,6 +2,7 @@
 //! of these.
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, Read, Seek, Write},
     os::unix::fs::PermissionsExt,
@@ -45,14 +46,15 @@ pub fn temporary_home() -> Result<tempfile::TempDir, Error> {
         })
 }
 
-/// Starts the lab in `dir`, runs `script` on its first node within `limits`, and grades
-/// it. Nothing of the run is left afterwards.
+/// Starts the lab in `dir` with the values of `given`, runs `script` on its first node
+/// within `limits`, and grades it. Nothing of the run is left afterwards.
 ///
 /// # Errors
 /// There is no grade.
 pub fn run(
     dir: &Path,
     seed: u64,
+    given: &BTreeMap<String, String>,
     script: &[u8],
     limits: &Limits,
     engine: &Engine,
@@ -96,6 +98,9 @@ pub fn run(
         ("--disk-limit", limits.disk_limit),
     ] {
         command.arg(flag).arg(limit.to_string());
+    }
+    for (name, value) in given {
+        command.arg("--set").arg(format!("{name}={value}"));
     }
     for (flag, path) in [
         ("--etcd", &engine.etcd),

@@ -39,7 +39,8 @@ pub fn run(args: Start) -> Result<u8, Error> {
             Some(seed) => seed,
             None => random_seed().map_err(|error| Error::Failed(error.to_string()))?,
         };
-        let lab = lab::load(&dir, seed)?;
+        let given = args.given.iter().cloned().collect();
+        let lab = lab::load_with(&dir, seed, &given)?;
         Stage::prepare(lab, session.clone(), stage::engine(&args.engine)?)?
     };
     if !interactive {
@@ -57,7 +58,7 @@ pub fn run(args: Start) -> Result<u8, Error> {
             break;
         }
         let record = session.load()?;
-        let lab = lab::load(&record.lab_dir, record.seed)?;
+        let lab = lab::load_with(&record.lab_dir, record.seed, &record.given)?;
         drop(stage);
         stage = Stage::prepare(lab, session.clone(), record.engine)?;
     }

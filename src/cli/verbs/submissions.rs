@@ -1,6 +1,7 @@
 //! `grade`: submissions, each in a lab of its own and within limits.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     sync::{
@@ -154,7 +155,7 @@ fn one(dir: &Path, seed: u64, name: &str, script: &[u8], args: &Grade) -> Result
         memory_limit: args.memory_limit,
         disk_limit: args.disk_limit,
     };
-    let graded = match scenario::run(dir, seed, script, &limits, &args.engine) {
+    let graded = match scenario::run(dir, seed, &BTreeMap::new(), script, &limits, &args.engine) {
         Ok(run) => Graded {
             submission: name.to_owned(),
             seconds: run.took.as_secs_f64(),

@@ -1,6 +1,10 @@
 //! `verify`: proves that a lab grades what it says it grades.
 
-use std::{collections::VecDeque, sync::Mutex, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Mutex,
+    time::Duration,
+};
 
 use grade::{Outcome, Report, verdict::points};
 use lab::{Lab, session::random_seed};
@@ -23,6 +27,8 @@ struct Scenario {
     promise: Promise,
     /// What the report must say; empty means anything.
     says: String,
+    /// Values that are given instead of drawn.
+    given: BTreeMap<String, String>,
 }
 
 /// What a lab promises of a scenario.
@@ -71,13 +77,15 @@ pub fn run(args: &Verify) -> Result<u8, Error> {
     let mut optional = Vec::new();
     for wanted in &args.labs {
         for dir in find::labs(wanted)? {
-            let lab = lab::load(&dir, seed)?;
             for repeat in 1..=args.repeat.max(1) {
+                // Other values with every repeat: the verdicts must not depend on them.
+                let lab = lab::load(&dir, seed.wrapping_add(u64::from(repeat - 1)))?;
                 for scenario in scenarios(&lab) {
                     work.push_back((lab.clone(), scenario, repeat));
                 }
             }
             if args.incomplete {
+                let lab = lab::load(&dir, seed)?;
                 for scenario in incomplete(&lab, &mut optional) {
                     work.push_back((lab.clone(), scenario, 1));
                 }
@@ -132,7 +140,8 @@ fn incomplete(lab: &Lab, aside: &mut Vec<Optional>) -> Vec<Scenario> {
             .collect();
         for (left_out, (command, optional)) in commands.iter().enumerate() {
             let first_line = command.lines().next().unwrap_or_default().trim();
-            let name = format!("{}{LEFT_OUT}{first_line}", solution.file);
+            let file = named(&solution.file, &solution.given);
+            let name = format!("{file}{LEFT_OUT}{first_line}");
             if let Some(why) = optional {
                 aside.push(Optional {
                     lab: lab.id.clone(),
@@ -152,6 +161,7 @@ fn incomplete(lab: &Lab, aside: &mut Vec<Optional>) -> Vec<Scenario> {
                 script: kept.join("\n") + "\n",
                 promise: Promise::LosesSomething,
                 says: String::new(),
+                given: solution.given.clone(),
             });
         }
     }
@@ -188,20 +198,35 @@ fn scenarios(lab: &Lab) -> Vec<Scenario> {
         script: String::new(),
         promise: Promise::Loses(all),
         says: String::new(),
+        given: BTreeMap::new(),
     }];
     scenarios.extend(lab.solutions.iter().map(|solution| Scenario {
-        name: solution.file.clone(),
+        name: named(&solution.file, &solution.given),
         script: solution.text.clone(),
         promise: Promise::Loses(Vec::new()),
         says: String::new(),
+        given: solution.given.clone(),
     }));
     scenarios.extend(lab.wrong.iter().map(|wrong| Scenario {
-        name: wrong.script.file.clone(),
+        name: named(&wrong.script.file, &wrong.script.given),
         script: wrong.script.text.clone(),
         promise: Promise::Loses(wrong.loses.clone()),
         says: wrong.says.clone(),
+        given: wrong.script.given.clone(),
     }));
     scenarios
+}
+
+/// A script's name, with the values that it is for.
+fn named(file: &str, given: &BTreeMap<String, String>) -> String {
+    let values: Vec<String> = given
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    match values.is_empty() {
+        true => file.to_owned(),
+        false => format!("{file} with {}", values.join(", ")),
+    }
 }
 
 fn run_all(work: VecDeque<(Lab, Scenario, u32)>, args: &Verify) -> Vec<Proof> {
@@ -239,7 +264,7 @@ fn show(proof: &Proof, format: Format) {
         println!("{line}");
     }
     if !proof.holds {
-        eprintln!("       {}", proof.why);
+        eprintln!("       seed {}: {}", proof.seed, proof.why);
         for line in proof.transcript.trim().lines() {
             eprintln!("       | {line}");
         }
@@ -264,7 +289,14 @@ fn prove(lab: &Lab, scenario: &Scenario, repeat: u32, engine: &Engine) -> Proof 
         ..Limits::default()
     };
     let script = scenario.script.as_bytes();
-    match scenario::run(&lab.dir, lab.seed, script, &limits, engine) {
+    match scenario::run(
+        &lab.dir,
+        lab.seed,
+        &scenario.given,
+        script,
+        &limits,
+        engine,
+    ) {
         Ok(run) => {
             proof.seconds = seconds(run.took);
             proof.score = format!(

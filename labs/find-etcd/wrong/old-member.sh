@@ -1,0 +1,24 @@
+# Names the member that the cluster had before it was restored.
+# A Pod of kube-system whose name ends with the node's is a static one.
+kubectl get pods -n kube-system
+ls /etc/kubernetes/manifests
+
+# What it was started with.
+flag() { sed -n "s|^ *- --$1=||p" /etc/kubernetes/manifests/etcd.yaml; }
+export ETCDCTL_API=3
+ctl() { etcdctl --endpoints=https://127.0.0.1:2379 --cacert=$(flag trusted-ca-file) --cert=$(flag cert-file) --key=$(flag key-file) "$@"; }
+ctl endpoint status --cluster -w table
+ctl member list
+
+cat > /root/etcd.txt <<END
+deployment: static pod
+version: $(ctl endpoint status | cut -d, -f3)
+data_dir: $(flag data-dir)
+cert: $(flag cert-file)
+key: $(flag key-file)
+ca: $(flag trusted-ca-file)
+endpoints: $(ctl member list | cut -d, -f5 | paste -sd,)
+members: $(ctl member list | cut -d, -f1 | paste -sd,)
+leader: controlplane
+END
+cat /root/etcd.txt

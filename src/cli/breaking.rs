@@ -1,0 +1,104 @@
+//! Brings a lab's faults about, on nodes that run.
+
+use std::{
+    collections::HashSet,
+    io::Read,
+    path::Path,
+    process::Stdio,
+    thread,
+    time::{Duration, Instant},
+};
+
+use lab::fault::{self, Fault, FaultKind};
+use sandbox::{Exec, Fabric, File};
+
+use crate::error::Error;
+
+/// How long what a fault ends may take to end: the kubelet gives a container 30 s.
+const PATIENCE: Duration = Duration::from_secs(45);
+
+/// Breaks what the lab wants broken, one fault after the other.
+///
+/// # Errors
+/// A fault does not fit the node, or what it was to end goes on.
+pub fn bring_about(fabric: &Fabric, faults: &[Fault], now: i64) -> Result<(), Error> {
+    for (number, fault) in faults.iter().enumerate() {
+        let before = running(fabric, fault)?;
+        one(fabric, fault, now).map_err(|reason| {
+            Error::Failed(format!(
+                "fault {} of the lab on {}: {reason}",
+                number + 1,
+                fault.node
+            ))
+        })?;
+        await_end(fabric, fault, &before)?;
+    }
+    Ok(())
+}
+
+fn one(fabric: &Fabric, fault: &Fault, now: i64) -> Result<(), String> {
+    let files = fault.kind.files();
+    let mut read = Vec::new();
+    for path in &files.reads {
+        let mut bytes = Vec::new();
+        fabric
+            .open_in_node(&fault.node, Path::new(path))
+            .and_then(|mut file| file.read_to_end(&mut bytes))
+            .map_err(|error| format!("{path}: {error}"))?;
+        read.push(bytes);
+    }
+    let written = fault::apply(&fault.kind, &read, now).map_err(|error| error.to_string())?;
+    for ((path, mode), contents) in files.writes.iter().zip(written) {
+        let file = File::new(path, contents).mode(*mode);
+        fabric
+            .write_file(&fault.node, &file)
+            .map_err(|error| error.to_string())?;
+    }
+    if let FaultKind::Killed { process } = &fault.kind {
+        let kill = Exec::new(["pkill", "-KILL", "-x", process]);
+        let ended = fabric
+            .command(&fault.node, &kill)
+            .map_err(|error| error.to_string())?
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| error.to_string())?;
+        if !ended.status.success() {
+            return Err(format!("there is no process {process} to be killed"));
+        }
+    }
+    Ok(())
+}
+
+/// The processes that the fault is to end.
+fn running(fabric: &Fabric, fault: &Fault) -> Result<HashSet<i32>, Error> {
+    if fault.ends.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let all = fabric.node_processes(&fault.node)?;
+    Ok(all
+        .iter()
+        .filter(|process| process.name() == fault.ends)
+        .map(|process| process.pid)
+        .collect())
+}
+
+fn await_end(fabric: &Fabric, fault: &Fault, before: &HashSet<i32>) -> Result<(), Error> {
+    let begun = Instant::now();
+    while running(fabric, fault)?
+        .intersection(before)
+        .next()
+        .is_some()
+    {
+        if begun.elapsed() > PATIENCE {
+            let message = format!(
+                "the fault on {} did not end {} within {} s",
+                fault.node,
+                fault.ends,
+                PATIENCE.as_secs()
+            );
+            return Err(Error::Failed(message));
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
