@@ -27,6 +27,9 @@ pub struct Facts {
     pub revision: i64,
     /// UID of the namespace kube-system: the one name of a cluster that nobody chose.
     pub kube_system_uid: String,
+    /// The static Pods' manifests before the lab's faults, by place: `node:path`.
+    #[serde(default)]
+    pub manifests: BTreeMap<String, serde_json::Value>,
 }
 
 /// Work for the process that looks.

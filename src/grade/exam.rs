@@ -196,7 +196,7 @@ pub(crate) async fn look(assignment: &Assignment, fabric: &Fabric) -> Answer {
         Err(reason) => return Answer::Trouble(reason),
     };
     let Some(facts) = &assignment.facts else {
-        return match facts_now(assignment, &etcd, &api).await {
+        return match facts_now(assignment, fabric, &etcd, &api).await {
             Ok(facts) => Answer::Facts(facts),
             Err(reason) => Answer::Trouble(reason),
         };
@@ -247,7 +247,12 @@ async fn look_at(scene: &probes::Scene<'_>, probe: &Probe) -> probes::Result {
     }
 }
 
-async fn facts_now(assignment: &Assignment, etcd: &Etcd, api: &Api) -> Result<Facts, String> {
+async fn facts_now(
+    assignment: &Assignment,
+    fabric: &Fabric,
+    etcd: &Etcd,
+    api: &Api,
+) -> Result<Facts, String> {
     let mut facts = Facts::default();
     let address = assignment.addresses.get(&assignment.control_plane);
     let address = address.copied().unwrap_or(Ipv4Addr::LOCALHOST);
@@ -261,5 +266,9 @@ async fn facts_now(assignment: &Assignment, etcd: &Etcd, api: &Api) -> Result<Fa
         Found::Object(object) => probes::uid(&object),
         Found::Missing => return Err("the namespace kube-system does not exist".into()),
     };
+    for name in assignment.addresses.keys() {
+        let node = Node { fabric, name };
+        facts.manifests.extend(probes::manifest::all(&node));
+    }
     Ok(facts)
 }

@@ -251,6 +251,8 @@ pub struct ManifestProbe {
     pub host_path: String,
     /// Flags of the first container that must be there, as `--name=value`.
     pub flags: Vec<String>,
+    /// It must mean what it meant before the lab's faults, whatever it looks like.
+    pub unchanged: bool,
 }
 
 /// The members that the node's etcd reports.

@@ -168,6 +168,7 @@ fn manifest(reader: &mut Reader, fields: &mut Fields<'_>) -> (Probe, String) {
         volume: fields.text(reader, "volume").unwrap_or_default(),
         host_path: fields.text(reader, "host_path").unwrap_or_default(),
         flags: fields.texts(reader, "flags").unwrap_or_default(),
+        unchanged: fields.flag(reader, "unchanged").unwrap_or(false),
     };
     if probe.volume.is_empty() != probe.host_path.is_empty() {
         reader.diagnostics.add(

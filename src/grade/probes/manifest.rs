@@ -22,6 +22,9 @@ pub fn look(scene: &Scene<'_>, probe: &ManifestProbe) -> Result {
             return Err(Outcome::failed(place, found, expected));
         }
     }
+    if probe.unchanged {
+        is_unchanged(scene, &place, &pod)?;
+    }
     let command = command(&pod);
     if let Some(flag) = probe
         .flags
@@ -36,6 +39,92 @@ pub fn look(scene: &Scene<'_>, probe: &ManifestProbe) -> Result {
         return Err(Outcome::failed(place, found, flag.clone()));
     }
     Ok(Outcome::passed("the manifest is as asked"))
+}
+
+/// The manifests of kubeadm that a node has, by place. One that can't be read is none.
+pub fn all(node: &Node<'_>) -> Vec<(String, Value)> {
+    const NAMES: [&str; 4] = [
+        "etcd",
+        "kube-apiserver",
+        "kube-controller-manager",
+        "kube-scheduler",
+    ];
+    NAMES
+        .into_iter()
+        .map(|name| format!("/etc/kubernetes/manifests/{name}.yaml"))
+        .filter_map(|path| Some((node.place(&path), read(node, &path).ok()?)))
+        .collect()
+}
+
+fn is_unchanged(scene: &Scene<'_>, place: &str, pod: &Value) -> Result<()> {
+    let Some(before) = scene.facts.manifests.get(place) else {
+        let reason = "it was not there when the lab started";
+        return Err(Outcome::could_not_look(place, reason));
+    };
+    match difference(before, pod, "") {
+        None => Ok(()),
+        Some(difference) => Err(Outcome::failed(
+            place,
+            difference,
+            "the manifest as it was before it broke",
+        )),
+    }
+}
+
+/// The first place where two objects differ, in words. Flags may come in any order.
+fn difference(before: &Value, now: &Value, path: &str) -> Option<String> {
+    let at = |key: &str| match path {
+        "" => key.to_owned(),
+        path => format!("{path}.{key}"),
+    };
+    match (before, now) {
+        (Value::Object(before), Value::Object(now)) => {
+            let gone = before.iter().find_map(|(key, value)| match now.get(key) {
+                // `status: {}` and the like say nothing.
+                None if is_empty(value) => None,
+                None => Some(format!("{} is gone", at(key))),
+                Some(other) => difference(value, other, &at(key)),
+            });
+            let new = || {
+                now.iter()
+                    .find(|(key, value)| !before.contains_key(*key) && !is_empty(value))
+                    .map(|(key, value)| format!("{} is new: {value}", at(key)))
+            };
+            gone.or_else(new)
+        }
+        (Value::Array(before), Value::Array(now)) if before.iter().all(Value::is_string) => {
+            let missing = before.iter().find(|word| !now.contains(word));
+            let extra = now.iter().find(|word| !before.contains(word));
+            match (missing, extra) {
+                (None, None) => None,
+                (_, Some(extra)) => Some(format!("{extra} in {path}")),
+                (Some(missing), None) => Some(format!("{path} without {missing}")),
+            }
+        }
+        (Value::Array(before), Value::Array(now)) if before.len() == now.len() => before
+            .iter()
+            .zip(now)
+            .enumerate()
+            .find_map(|(number, (one, other))| {
+                difference(one, other, &format!("{path}[{number}]"))
+            }),
+        (Value::Array(before), Value::Array(now)) => Some(format!(
+            "{} entries in {path} instead of {}",
+            now.len(),
+            before.len()
+        )),
+        (before, now) if before == now => None,
+        (_, now) => Some(format!("{now} at {path}")),
+    }
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(map) => map.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        _ => false,
+    }
 }
 
 fn trim(path: &str) -> &str {
@@ -136,6 +225,36 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn manifests_differ_by_what_they_mean() {
+        let before = json!({"a": {"command": ["e", "--x=1", "--y=2"], "n": 1}, "status": {}});
+        for (now, found) in [
+            (
+                json!({"a": {"n": 1, "command": ["e", "--y=2", "--x=1"]}}),
+                None,
+            ),
+            (
+                json!({"a": {"n": 1, "command": ["e", "--x=3", "--y=2"]}}),
+                Some("\"--x=3\" in a.command"),
+            ),
+            (
+                json!({"a": {"n": 1, "command": ["e", "--x=1"]}}),
+                Some("a.command without \"--y=2\""),
+            ),
+            (
+                json!({"a": {"n": 2, "command": ["e", "--x=1", "--y=2"]}}),
+                Some("2 at a.n"),
+            ),
+            (
+                json!({"a": {"n": 1, "command": ["e", "--x=1", "--y=2"]}, "b": 1}),
+                Some("b is new: 1"),
+            ),
+            (json!({}), Some("a is gone")),
+        ] {
+            assert_eq!(difference(&before, &now, "").as_deref(), found, "{now}");
+        }
+    }
 
     #[test]
     fn the_closest_mount_wins() {
