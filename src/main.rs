@@ -27,6 +27,7 @@ fn applet(name: &OsStr) -> Option<Applet> {
         "systemctl" => sandbox::run_systemctl,
         "journalctl" => sandbox::run_journalctl,
         "sudo" => sandbox::run_sudo,
+        "scp" => sandbox::run_scp,
         "ssh" => sandbox::run_ssh,
         "su" => sandbox::run_su,
         "reboot" | "poweroff" | "halt" | "shutdown" => sandbox::run_power,

@@ -37,6 +37,12 @@ pub enum Error {
         status: String,
         output: String,
     },
+    /// The lab needs more users than this host can map.
+    #[error(
+        "the lab {0} needs users besides root, and only one user can be mapped here: install \
+         newuidmap (package uidmap) and give yourself a range in /etc/subuid"
+    )]
+    NoUsers(String),
     #[error("could not {what} {}: {source}", path.display())]
     Io {
         what: &'static str,
@@ -60,7 +66,7 @@ impl Error {
             Self::Session(lab::session::Error::Missing(_) | lab::session::Error::Busy(_)) => {
                 status::USAGE
             }
-            Self::Sandbox(sandbox::Error::Preflight(_)) => status::HOST,
+            Self::Sandbox(sandbox::Error::Preflight(_)) | Self::NoUsers(_) => status::HOST,
             Self::Grade(_) => status::COULD_NOT_LOOK,
             _ => status::FAILED,
         }

@@ -67,6 +67,9 @@ impl Stage {
     /// The host can't run labs, or a step of the preparation failed. Nothing runs then.
     pub fn prepare(lab: Lab, session: Session, engine: Engine) -> Result<Self, Error> {
         sandbox::preflight()?;
+        if lab.cluster.users && !sandbox::maps_users() {
+            return Err(Error::NoUsers(lab.id));
+        }
         let lock = session.lock()?;
         clear(&session)?;
         let left = session.clone();
@@ -94,19 +97,9 @@ impl Stage {
         session.create(&record)?;
         let spec = provision::nodes(&lab, &session, &record.engine, OffsetDateTime::now_utc())?;
         save(&session.grader_dir().join("fabric.json"), &spec)?;
-        let scene = scene(&spec);
+        let scene = scene(&spec, &lab);
         let fabric = Fabric::start(&spec)?;
-        let nodes = spec.nodes.len().to_string();
-        let bootstrap = Exec {
-            env: vec![("NODES".into(), nodes)],
-            ..Exec::bash(provision::BOOTSTRAP)
-        };
-        finish(
-            &fabric,
-            &scene.control_plane,
-            "starting the cluster",
-            &bootstrap,
-        )?;
+        await_cluster(&fabric, &scene, &lab)?;
         let ready_after = begun.elapsed();
         for (number, setup) in lab.setup.iter().enumerate() {
             set_up(&fabric, &lab, setup, number + 1)?;
@@ -140,13 +133,15 @@ impl Stage {
         let lab = lab::load_with(&record.lab_dir, record.seed, &record.given)?;
         let spec: FabricSpec = load(&session.grader_dir().join("fabric.json"))?;
         let facts: Facts = load(&session.grader_dir().join("facts.json"))?;
-        let scene = scene(&spec);
+        let scene = scene(&spec, &lab);
         // A supervisor that was killed may have left a fabric that is about to end.
         if let Some(leftover) = Fabric::attach(&session.fabric_dir())? {
             leftover.stop()?;
         }
         let fabric = Fabric::start(&spec)?;
-        await_answer(&fabric, &scene.control_plane)?;
+        if let Some(node) = &scene.control_plane {
+            await_answer(&fabric, node)?;
+        }
         let ready_after = begun.elapsed();
         Ok(Self {
             lab,
@@ -253,21 +248,44 @@ fn environment(lab: &Lab) -> Vec<(String, String)> {
         .collect()
 }
 
-fn scene(spec: &FabricSpec) -> Scene {
+fn scene(spec: &FabricSpec, lab: &Lab) -> Scene {
     let addresses: BTreeMap<String, Ipv4Addr> = spec
         .nodes
         .iter()
         .map(|node| (node.name.clone(), node.address))
         .collect();
-    let control_plane = spec
-        .nodes
-        .first()
-        .map(|node| node.name.clone())
-        .unwrap_or_default();
     Scene {
         addresses,
-        control_plane,
+        control_plane: lab.cluster.control_plane_names().into_iter().next(),
+        members: lab.cluster.member_names(),
     }
+}
+
+/// Waits until what the lab begins with is up: external members, API servers, nodes.
+fn await_cluster(fabric: &Fabric, scene: &Scene, lab: &Lab) -> Result<(), Error> {
+    if let Some(first) = scene.members.first().filter(|_| lab.cluster.etcd > 0) {
+        let members = Exec::bash(provision::AWAIT_ETCD);
+        finish(fabric, first, "starting etcd", &members)?;
+    }
+    let Some(control_plane) = &scene.control_plane else {
+        return Ok(());
+    };
+    let apis: Vec<String> = lab
+        .cluster
+        .control_plane_names()
+        .iter()
+        .filter_map(|name| scene.addresses.get(name))
+        .map(Ipv4Addr::to_string)
+        .collect();
+    let nodes = lab.cluster.control_planes + lab.cluster.workers;
+    let bootstrap = Exec {
+        env: vec![
+            ("NODES".into(), nodes.to_string()),
+            ("APIS".into(), apis.join(" ")),
+        ],
+        ..Exec::bash(provision::BOOTSTRAP)
+    };
+    finish(fabric, control_plane, "starting the cluster", &bootstrap)
 }
 
 /// Waits until a cluster that was booted again answers. The learner may have left it in

@@ -21,11 +21,19 @@ pub type Certificates = BTreeMap<String, String>;
 /// What was true when the learner was let in.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
+    /// 0 if no member ran.
     pub etcd_cluster_id: u64,
-    /// By node.
+    /// By the member's name, which is that of its node.
     pub etcd_member_ids: BTreeMap<String, u64>,
+    /// Name of the member that led; empty if none did.
+    #[serde(default)]
+    pub leader: String,
+    /// Raft's term; 0 if no member ran.
+    #[serde(default)]
+    pub raft_term: u64,
     pub revision: i64,
     /// UID of the namespace kube-system: the one name of a cluster that nobody chose.
+    /// Empty in a lab of etcd alone.
     pub kube_system_uid: String,
     /// The static Pods' manifests before the lab's faults, by place: `node:path`.
     #[serde(default)]
@@ -41,8 +49,10 @@ pub struct Assignment {
     /// user to the host, and could not read the files.
     pub certificates: Certificates,
     pub addresses: BTreeMap<String, Ipv4Addr>,
-    /// The node that runs the first control plane.
-    pub control_plane: String,
+    /// The node that runs the first control plane; `None` in a lab of etcd alone.
+    pub control_plane: Option<String>,
+    /// The nodes whose etcd members the lab started with.
+    pub members: Vec<String>,
     /// Absent while they are being recorded.
     pub facts: Option<Facts>,
     pub checks: Vec<Check>,

@@ -41,7 +41,10 @@ pub enum GradeError {
 #[derive(Debug, Clone)]
 pub struct Scene {
     pub addresses: BTreeMap<String, Ipv4Addr>,
-    pub control_plane: String,
+    /// The first control plane; `None` in a lab of etcd alone.
+    pub control_plane: Option<String>,
+    /// The nodes on which a member of etcd runs when the lab starts; empty means none.
+    pub members: Vec<String>,
 }
 
 /// Records what is true now, before the learner is let in.
@@ -152,6 +155,7 @@ fn send(
         certificates,
         addresses: scene.addresses.clone(),
         control_plane: scene.control_plane.clone(),
+        members: scene.members.clone(),
         facts,
         ran: checks
             .iter()
@@ -187,8 +191,11 @@ fn send(
 
 /// What the process that was sent does.
 pub(crate) async fn look(assignment: &Assignment, fabric: &Fabric) -> Answer {
-    let control_plane = assignment.addresses.get(&assignment.control_plane).copied();
-    let control_plane = control_plane.unwrap_or(Ipv4Addr::LOCALHOST);
+    let control_plane = assignment
+        .control_plane
+        .as_ref()
+        .and_then(|name| assignment.addresses.get(name).copied())
+        .unwrap_or(Ipv4Addr::LOCALHOST);
     let clients = Etcd::new(&assignment.certificates)
         .and_then(|etcd| Ok((etcd, Api::new(&assignment.certificates, control_plane)?)));
     let (etcd, api) = match clients {
@@ -208,6 +215,7 @@ pub(crate) async fn look(assignment: &Assignment, fabric: &Fabric) -> Answer {
                 fabric,
                 name: &check.node,
             },
+            addresses: &assignment.addresses,
             address: assignment
                 .addresses
                 .get(&check.node)
@@ -233,6 +241,7 @@ async fn look_at(scene: &probes::Scene<'_>, probe: &Probe) -> probes::Result {
         Probe::History(probe) => probes::history::look(scene, probe),
         Probe::Manifest(probe) => probes::manifest::look(scene, probe),
         Probe::Members(probe) => probes::members::look(scene, probe).await,
+        Probe::Handover(probe) => probes::handover::look(scene, probe).await,
         Probe::Object(probe) => probes::object::look(scene, probe).await,
         Probe::File(probe) => probes::file::look(scene, probe),
         Probe::Key(probe) => probes::key::look(scene, probe).await,
@@ -254,18 +263,31 @@ async fn facts_now(
     api: &Api,
 ) -> Result<Facts, String> {
     let mut facts = Facts::default();
-    let address = assignment.addresses.get(&assignment.control_plane);
-    let address = address.copied().unwrap_or(Ipv4Addr::LOCALHOST);
-    let identity = etcd.identity(address).await?;
-    facts.etcd_cluster_id = identity.cluster_id;
-    facts.revision = identity.revision;
-    for member in identity.members {
-        facts.etcd_member_ids.insert(member.name, member.id);
+    let mut members = assignment
+        .members
+        .iter()
+        .filter_map(|name| assignment.addresses.get(name));
+    if let Some(first) = members.next() {
+        let identity = etcd.identity(*first).await?;
+        facts.etcd_cluster_id = identity.cluster_id;
+        facts.revision = identity.revision;
+        facts.raft_term = identity.raft_term;
+        facts.leader = identity
+            .members
+            .iter()
+            .find(|member| member.id == identity.leader)
+            .map(|member| member.name.clone())
+            .unwrap_or_default();
+        for member in identity.members {
+            facts.etcd_member_ids.insert(member.name, member.id);
+        }
     }
-    facts.kube_system_uid = match api.get("/api/v1/namespaces/kube-system").await? {
-        Found::Object(object) => probes::uid(&object),
-        Found::Missing => return Err("the namespace kube-system does not exist".into()),
-    };
+    if assignment.control_plane.is_some() {
+        facts.kube_system_uid = match api.get("/api/v1/namespaces/kube-system").await? {
+            Found::Object(object) => probes::uid(&object),
+            Found::Missing => return Err("the namespace kube-system does not exist".into()),
+        };
+    }
     for name in assignment.addresses.keys() {
         let node = Node { fabric, name };
         facts.manifests.extend(probes::manifest::all(&node));

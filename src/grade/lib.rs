@@ -10,6 +10,7 @@
 pub mod assignment;
 pub mod exam;
 mod keyspace;
+mod logs;
 mod live;
 mod member;
 mod node;

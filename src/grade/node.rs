@@ -59,6 +59,45 @@ impl Node<'_> {
         })
     }
 
+    /// The names in the directory at `path`, in order; none if there is no directory.
+    ///
+    /// # Errors
+    /// The grader can't see it, which is no finding.
+    pub fn list(&self, path: &str) -> Result<Vec<String>, Outcome> {
+        let dir = match self.fabric.open_in_node(self.name, Path::new(path)) {
+            Ok(dir) => dir,
+            Err(error) if is_missing(&error) => return Ok(Vec::new()),
+            Err(error) => return Err(self.blind(path, error.to_string())),
+        };
+        let entries = match fs::read_dir(format!("/proc/self/fd/{}", dir.as_raw_fd())) {
+            Ok(entries) => entries,
+            Err(error) if is_missing(&error) => return Ok(Vec::new()),
+            Err(error) => return Err(self.blind(path, error.to_string())),
+        };
+        let mut names: Vec<String> = entries
+            .flatten()
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// The user of the node to whom what stands at `path` belongs; `None` if nothing does.
+    ///
+    /// # Errors
+    /// The grader can't see it, which is no finding.
+    pub fn owner(&self, path: &str) -> Result<Option<u32>, Outcome> {
+        use std::os::unix::fs::MetadataExt;
+        match self.fabric.open_in_node(self.name, Path::new(path)) {
+            Ok(file) => file
+                .metadata()
+                .map(|metadata| Some(metadata.uid()))
+                .map_err(|error| self.blind(path, error.to_string())),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(self.blind(path, error.to_string())),
+        }
+    }
+
     /// Whether a symbolic link stands at `path`.
     pub fn is_link(&self, path: &str) -> bool {
         let path = Path::new(path);

@@ -9,6 +9,7 @@ pub mod fault;
 pub mod model;
 pub mod parse;
 mod parse_check;
+mod parse_cluster;
 mod parse_live;
 pub mod probes;
 pub mod provision;

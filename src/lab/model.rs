@@ -59,23 +59,83 @@ impl Lab {
     }
 }
 
+/// What an etcd machine that runs no member yet comes with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Spare {
+    /// The programs, the certificates, the user `etcd` and an empty `/var/lib/etcd`.
+    #[default]
+    Prepared,
+    /// Nothing of etcd at all.
+    Bare,
+}
+
 /// The machines of a lab.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cluster {
-    /// Stacked control planes, each with an etcd member.
+    /// Control planes; each has an etcd member of its own unless `etcd` is there.
     pub control_planes: u8,
     pub workers: u8,
+    /// External members, which run as services and which the API servers use.
+    pub etcd: u8,
+    /// More machines for etcd, on which none runs when the lab starts.
+    pub spare: u8,
+    pub spare_kind: Spare,
+    /// Whether the lab is senseless on a host that can't map users besides root.
+    pub users: bool,
+}
+
+impl Default for Cluster {
+    fn default() -> Self {
+        Self {
+            control_planes: 1,
+            workers: 1,
+            etcd: 0,
+            spare: 0,
+            spare_kind: Spare::default(),
+            users: false,
+        }
+    }
 }
 
 impl Cluster {
-    /// The names of the nodes: control planes first, in the order of their numbers.
+    /// `controlplane`, `controlplane2`…
+    pub fn control_plane_names(self) -> Vec<String> {
+        (1..=self.control_planes)
+            .map(|number| match number {
+                1 => "controlplane".to_owned(),
+                _ => format!("controlplane{number}"),
+            })
+            .collect()
+    }
+
+    /// `node01`, `node02`…
+    pub fn worker_names(self) -> Vec<String> {
+        (1..=self.workers)
+            .map(|number| format!("node{number:02}"))
+            .collect()
+    }
+
+    /// `etcd1`, `etcd2`…: those that run a member first, then the spare ones.
+    pub fn etcd_names(self) -> Vec<String> {
+        (1..=self.etcd + self.spare)
+            .map(|number| format!("etcd{number}"))
+            .collect()
+    }
+
+    /// The nodes on which a member runs when the lab starts; empty means none.
+    pub fn member_names(self) -> Vec<String> {
+        match self.etcd {
+            0 => self.control_plane_names(),
+            running => self.etcd_names().drain(..usize::from(running)).collect(),
+        }
+    }
+
+    /// The names of all nodes: control planes first, then workers, then etcd machines.
     pub fn node_names(self) -> Vec<String> {
-        let control = (1..=self.control_planes).map(|number| match number {
-            1 => "controlplane".to_owned(),
-            _ => format!("controlplane{number}"),
-        });
-        let workers = (1..=self.workers).map(|number| format!("node{number:02}"));
-        control.chain(workers).collect()
+        let mut names = self.control_plane_names();
+        names.extend(self.worker_names());
+        names.extend(self.etcd_names());
+        names
     }
 }
 
@@ -160,6 +220,7 @@ pub enum Probe {
     History(HistoryProbe),
     Manifest(ManifestProbe),
     Members(MembersProbe),
+    Handover(HandoverProbe),
     Object(ObjectProbe),
     File(FileProbe),
     Key(KeyProbe),
@@ -174,12 +235,13 @@ pub enum Probe {
 }
 
 /// The nouns of [`Probe`], as authors write them.
-pub const PROBES: [&str; 16] = [
+pub const PROBES: [&str; 17] = [
     "snapshot",
     "data_dir",
     "history",
     "manifest",
     "members",
+    "handover",
     "object",
     "file",
     "key",
@@ -216,6 +278,9 @@ pub struct DataDirProbe {
     /// It must belong to another cluster and member than at the lab's start,
     /// which is what a restore makes.
     pub restored: bool,
+    /// The user of the node to whom the directory and its database must belong; empty
+    /// means any.
+    pub owner: String,
     pub holds: Vec<String>,
     pub lacks: Vec<String>,
 }
@@ -262,6 +327,30 @@ pub struct MembersProbe {
     pub count: u32,
     /// All of them must answer.
     pub healthy: bool,
+    /// How many members must be learners; `None` means any number.
+    pub learners: Option<u32>,
+    /// Names of the voting members, in any order; empty means any.
+    pub names: Vec<String>,
+    /// The cluster must be another one than at the lab's start, as a restore makes it.
+    pub restored: bool,
+    /// Names of members that must have another ID than the member of that name had at
+    /// the lab's start.
+    pub replaced: Vec<String>,
+    /// Names of members that must be those that the lab started with.
+    pub kept: Vec<String>,
+    /// Names of members that must have joined as learners.
+    pub learned: Vec<String>,
+    /// Name of the member that must lead; empty means any.
+    pub leader: String,
+    /// All voting members must hold the same keyspace, by its hash.
+    pub same_data: bool,
+}
+
+/// How leadership came to the member that has it now.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct HandoverProbe {
+    /// Name of the member that must lead.
+    pub to: String,
 }
 
 /// An object that the API serves.

@@ -13,7 +13,7 @@ use crate::{
     diagnostic::{Diagnostic, Diagnostics},
     fault,
     model::{Cluster, Hint, Lab, Script, Setup, Task, Until, Wrong},
-    parse_check,
+    parse_check, parse_cluster,
     read::{Fields, Reader, string_array},
     vars::{self, Domain},
 };
@@ -125,10 +125,7 @@ fn read_lab(
         review: String::new(),
         minutes: 0,
         competencies: Vec::new(),
-        cluster: Cluster {
-            control_planes: 1,
-            workers: 1,
-        },
+        cluster: Cluster::default(),
         seed,
         vars,
         given: given.clone(),
@@ -141,20 +138,12 @@ fn read_lab(
     if let Some(head) = head {
         read_head(reader, head, &mut lab);
     }
-    if let Some(mut cluster) = top.table(reader, "cluster") {
-        let control = cluster
-            .integer(reader, "control_planes", 1..=1)
-            .unwrap_or(1);
-        let workers = cluster.integer(reader, "workers", 0..=3).unwrap_or(1);
-        lab.cluster = Cluster {
-            control_planes: control as u8,
-            workers: workers as u8,
-        };
-        cluster.finish(reader);
+    if let Some(cluster) = top.table(reader, "cluster") {
+        lab.cluster = parse_cluster::read(reader, cluster);
     }
     let nodes = lab.cluster.node_names();
     for fields in top.tables(reader, "setup") {
-        let setup = read_setup(reader, fields, &nodes);
+        let setup = read_setup(reader, fields, &nodes, lab.cluster);
         lab.setup.push(setup);
     }
     for mut fields in top.tables(reader, "fault") {
@@ -171,7 +160,7 @@ fn read_lab(
         );
     }
     for fields in tasks {
-        let task = read_task(reader, fields, &nodes, &lab.tasks);
+        let task = read_task(reader, fields, &nodes, lab.cluster, &lab.tasks);
         lab.tasks.push(task);
     }
     for fields in top.tables(reader, "solution") {
@@ -269,7 +258,12 @@ fn read_domain(reader: &mut Reader, name: &str, item: &Item, span: Range<usize>)
     domain
 }
 
-fn read_setup(reader: &mut Reader, mut fields: Fields<'_>, nodes: &[String]) -> Setup {
+fn read_setup(
+    reader: &mut Reader,
+    mut fields: Fields<'_>,
+    nodes: &[String],
+    cluster: Cluster,
+) -> Setup {
     let run = fields.required_text(reader, "run");
     let node = read_node(reader, &mut fields, nodes);
     let until = fields.table(reader, "until").map(|mut until| {
@@ -283,14 +277,22 @@ fn read_setup(reader: &mut Reader, mut fields: Fields<'_>, nodes: &[String]) -> 
         until.finish(reader);
         read
     });
+    if until.is_some() && cluster.control_planes == 0 {
+        reader.diagnostics.add(
+            "lab::no-api",
+            fields.span_of("until"),
+            "`until` waits for an object, but the lab has no API server",
+            "expected a control plane in [cluster], or a wait in the script",
+        );
+    }
     fields.finish(reader);
     Setup { node, run, until }
 }
 
-/// The `node` of a table: `controlplane` if it names none.
+/// The `node` of a table: the lab's first if it names none.
 fn read_node(reader: &mut Reader, fields: &mut Fields<'_>, nodes: &[String]) -> String {
     let Some(node) = fields.text(reader, "node") else {
-        return "controlplane".into();
+        return nodes.first().cloned().unwrap_or_default();
     };
     if !nodes.contains(&node) {
         reader.diagnostics.add(
@@ -307,6 +309,7 @@ fn read_task(
     reader: &mut Reader,
     mut fields: Fields<'_>,
     nodes: &[String],
+    cluster: Cluster,
     earlier: &[Task],
 ) -> Task {
     let id = fields.required_text(reader, "id");
@@ -332,7 +335,7 @@ fn read_task(
     let mut checks = Vec::new();
     let span = fields.span();
     for check in fields.tables(reader, "check") {
-        if let Some(check) = parse_check::read(reader, check, &node, nodes) {
+        if let Some(check) = parse_check::read(reader, check, &node, cluster) {
             checks.push(check);
         }
     }

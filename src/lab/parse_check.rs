@@ -2,12 +2,15 @@
 
 use crate::{
     model::{
-        Check, DataDirProbe, Event, FileProbe, HistoryProbe, ManifestProbe, MembersProbe,
-        ObjectProbe, PROBES, Probe, SnapshotProbe,
+        Check, Cluster, DataDirProbe, Event, FileProbe, HandoverProbe, HistoryProbe, ManifestProbe,
+        MembersProbe, ObjectProbe, PROBES, Probe, SnapshotProbe,
     },
     parse_live,
     read::{Fields, Reader, list},
 };
+
+/// Probes that make no sense in a lab of etcd alone.
+const NEED_KUBERNETES: [&str; 3] = ["history", "manifest", "object"];
 
 /// Reads one check of a task that is done on `node`; `None` if it names no probe,
 /// which has been reported.
@@ -15,8 +18,9 @@ pub fn read(
     reader: &mut Reader,
     mut fields: Fields<'_>,
     node: &str,
-    nodes: &[String],
+    cluster: Cluster,
 ) -> Option<Check> {
+    let nodes = cluster.node_names();
     let named: Vec<&str> = PROBES
         .into_iter()
         .filter(|probe| fields.has(probe))
@@ -33,6 +37,14 @@ pub fn read(
         );
         return None;
     };
+    if cluster.control_planes == 0 && NEED_KUBERNETES.contains(&probe) {
+        reader.diagnostics.add(
+            "lab::no-api",
+            fields.span_of(probe),
+            format!("`{probe}` looks at Kubernetes, which this lab has not"),
+            "expected a control plane in [cluster]",
+        );
+    }
     let name = fields.text(reader, "name");
     let own_node = fields.text(reader, "node");
     if let Some(own) = own_node.as_ref().filter(|own| !nodes.contains(own)) {
@@ -48,7 +60,8 @@ pub fn read(
         "data_dir" => data_dir(reader, &mut fields),
         "history" => history(reader, &mut fields),
         "manifest" => manifest(reader, &mut fields),
-        "members" => members(reader, &mut fields),
+        "members" => members(reader, &mut fields, cluster),
+        "handover" => handover(reader, &mut fields),
         "object" => object(reader, &mut fields),
         "file" => file(reader, &mut fields),
         other => parse_live::read(reader, &mut fields, other),
@@ -107,6 +120,7 @@ fn data_dir(reader: &mut Reader, fields: &mut Fields<'_>) -> (Probe, String) {
         path: path(reader, fields, "data_dir"),
         in_use: fields.flag(reader, "in_use").unwrap_or(false),
         restored: fields.flag(reader, "restored").unwrap_or(false),
+        owner: fields.text(reader, "owner").unwrap_or_default(),
         holds: keys(reader, fields, "holds"),
         lacks: keys(reader, fields, "lacks"),
     };
@@ -189,15 +203,64 @@ fn manifest(reader: &mut Reader, fields: &mut Fields<'_>) -> (Probe, String) {
     (Probe::Manifest(probe), name)
 }
 
-fn members(reader: &mut Reader, fields: &mut Fields<'_>) -> (Probe, String) {
-    let count = fields.integer(reader, "members", 1..=9).unwrap_or(1) as u32;
-    let healthy = fields.flag(reader, "healthy").unwrap_or(true);
-    let noun = if count == 1 { "member" } else { "members" };
+fn members(reader: &mut Reader, fields: &mut Fields<'_>, cluster: Cluster) -> (Probe, String) {
+    let nodes = cluster.node_names();
+    let probe = MembersProbe {
+        count: fields.integer(reader, "members", 1..=9).unwrap_or(1) as u32,
+        healthy: fields.flag(reader, "healthy").unwrap_or(true),
+        learners: fields
+            .integer(reader, "learners", 0..=9)
+            .map(|number| number as u32),
+        names: fields.texts(reader, "names").unwrap_or_default(),
+        restored: fields.flag(reader, "restored").unwrap_or(false),
+        replaced: fields.texts(reader, "replaced").unwrap_or_default(),
+        kept: fields.texts(reader, "kept").unwrap_or_default(),
+        learned: fields.texts(reader, "learned").unwrap_or_default(),
+        leader: fields.text(reader, "leader").unwrap_or_default(),
+        same_data: fields.flag(reader, "same_data").unwrap_or(false),
+    };
+    // Members are called like their nodes; a lab that wants other names can't compare them.
+    for (key, names) in [
+        ("replaced", &probe.replaced),
+        ("kept", &probe.kept),
+        ("learned", &probe.learned),
+    ] {
+        if let Some(name) = names.iter().find(|name| !nodes.contains(name)) {
+            reader.diagnostics.add(
+                "lab::unknown-node",
+                fields.span_of(key),
+                format!("no node is called `{name}`, as its member would be"),
+                format!("expected names of {}", nodes.join(", ")),
+            );
+        }
+    }
+    if !probe.names.is_empty() && probe.names.len() != probe.count as usize {
+        reader.diagnostics.add(
+            "lab::members",
+            fields.span_of("names"),
+            format!("{} names for {} members", probe.names.len(), probe.count),
+            "expected as many names as members",
+        );
+    }
+    let noun = if probe.count == 1 {
+        "member"
+    } else {
+        "members"
+    };
     let name = format!(
-        "etcd has {count} {}{noun}",
-        if healthy { "healthy " } else { "" }
+        "etcd has {} {}{noun}",
+        probe.count,
+        if probe.healthy { "healthy " } else { "" }
     );
-    (Probe::Members(MembersProbe { count, healthy }), name)
+    (Probe::Members(probe), name)
+}
+
+fn handover(reader: &mut Reader, fields: &mut Fields<'_>) -> (Probe, String) {
+    let probe = HandoverProbe {
+        to: fields.required_text(reader, "handover"),
+    };
+    let name = format!("leadership was handed over to {}", probe.to);
+    (Probe::Handover(probe), name)
 }
 
 fn object(reader: &mut Reader, fields: &mut Fields<'_>) -> (Probe, String) {

@@ -129,6 +129,66 @@ fn mistakes_are_named_and_pointed_at() {
             "lab::probe",
             "",
         ),
+        (
+            "[vars]",
+            "[cluster]\ncontrol_planes = 6\n[vars]",
+            "lab::out-of-range",
+            "6",
+        ),
+        (
+            "[vars]",
+            "[cluster]\netcd = 8\n[vars]",
+            "lab::out-of-range",
+            "8",
+        ),
+        (
+            "[vars]",
+            "[cluster]\netcd = 4\nspare = 4\n[vars]",
+            "lab::cluster",
+            "4",
+        ),
+        (
+            "[vars]",
+            "[cluster]\nspare = 1\nspare_kind = \"empty\"\n[vars]",
+            "lab::cluster",
+            "\"empty\"",
+        ),
+        (
+            "[vars]",
+            "[cluster]\nspare_kind = \"bare\"\n[vars]",
+            "lab::cluster",
+            "\"bare\"",
+        ),
+        (
+            "[vars]",
+            "[cluster]\ncontrol_planes = 0\n[vars]",
+            "lab::cluster",
+            "0",
+        ),
+        (
+            "[vars]",
+            "[cluster]\ncontrol_planes = 0\nworkers = 1\netcd = 1\n[vars]",
+            "lab::cluster",
+            "1",
+        ),
+        (
+            "[vars]",
+            "[cluster]\ncontrol_planes = 0\netcd = 1\n[vars]",
+            "lab::no-api",
+            "",
+        ),
+        (
+            "object = \"deploy/{{ app }}\"",
+            "members = 3\nnames = [\"a\"]",
+            "lab::members",
+            "[\"a\"]",
+        ),
+        (
+            "object = \"deploy/{{ app }}\"",
+            "members = 1\nkept = [\"etcd1\"]",
+            "lab::unknown-node",
+            "[\"etcd1\"]",
+        ),
     ] {
         assert!(GOOD.contains(good), "{good}");
         let text = GOOD.replacen(good, bad, 1);
@@ -168,4 +228,31 @@ fn all_mistakes_are_reported_at_once_in_the_order_of_the_file() {
             .windows(2)
             .all(|pair| pair[0].line() <= pair[1].line())
     );
+}
+
+/// Each row: a `[cluster]`, the names of its nodes, and where members run at first.
+#[test]
+fn nodes_are_named_by_what_they_are() {
+    for (cluster, nodes, members) in [
+        ("", "controlplane node01", "controlplane"),
+        (
+            "control_planes = 3\nworkers = 2",
+            "controlplane controlplane2 controlplane3 node01 node02",
+            "controlplane controlplane2 controlplane3",
+        ),
+        (
+            "workers = 0\netcd = 2\nspare = 1",
+            "controlplane etcd1 etcd2 etcd3",
+            "etcd1 etcd2",
+        ),
+        ("control_planes = 0\nspare = 2", "etcd1 etcd2", ""),
+    ] {
+        let text = GOOD
+            .replace("[vars]", &format!("[cluster]\n{cluster}\n[vars]"))
+            .replace("object = \"deploy/{{ app }}\"", "file = \"/x\"");
+        let lab = parse(Path::new("lab-under-test"), "lab.toml", &text, 1).unwrap();
+        assert_eq!(lab.cluster.node_names().join(" "), nodes);
+        assert_eq!(lab.cluster.member_names().join(" "), members);
+        assert_eq!(Some(lab.home_node()), nodes.split(' ').next());
+    }
 }

@@ -27,8 +27,10 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub use error::{Error, Preflight, Result};
-pub use fabric::{Fabric, NodeProcess, NodeState, maps_users, preflight, remove_session};
-pub use spec::{Exec, FabricSpec, File, HostBind, NodeSpec, Subnet};
+pub use fabric::{
+    Fabric, Holder, NodeProcess, NodeState, maps_users, preflight, remove_session,
+};
+pub use spec::{Account, Directory, Exec, FabricSpec, File, HostBind, NodeSpec, Subnet};
 
 /// The internal first words with which kubedrill executes itself:
 /// `sandbox-fabric`, `sandbox-init`, `sandbox-enter`, `sandbox-container`.
@@ -69,6 +71,11 @@ pub fn run_su(args: Vec<OsString>) -> ExitCode {
 /// The applet `ssh` of a node: `ssh NODE [command…]` without a password.
 pub fn run_ssh(args: Vec<OsString>) -> ExitCode {
     ssh::run(&args)
+}
+
+/// The applet `scp` of a node: copies files between nodes without a password.
+pub fn run_scp(args: Vec<OsString>) -> ExitCode {
+    ssh::run_copy(&args)
 }
 
 /// The applets `reboot`, `poweroff`, `halt` and `shutdown` of a node.

@@ -144,6 +144,12 @@ pub struct NodeSpec {
     /// Written below the node's root before its first boot, and never again:
     /// what the learner made of them survives a reboot and a resume.
     pub files: Vec<File>,
+    /// Made below the node's root before its first boot, before the files.
+    #[serde(default)]
+    pub directories: Vec<Directory>,
+    /// Users that the node knows besides the host's system users, from its first boot.
+    #[serde(default)]
+    pub users: Vec<Account>,
     /// Directories of the host that appear in the node.
     pub binds: Vec<HostBind>,
     /// Units that are enabled at the first boot, such as `kubelet.service`.
@@ -161,6 +167,8 @@ impl NodeSpec {
             applets: Vec::new(),
             binaries: Vec::new(),
             files: Vec::new(),
+            directories: Vec::new(),
+            users: Vec::new(),
             binds: Vec::new(),
             units: Vec::new(),
             hosts: Vec::new(),
@@ -198,6 +206,28 @@ impl File {
         self.mode = mode;
         self
     }
+}
+
+/// A directory of a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Directory {
+    /// Its absolute path in the node. Missing parents are made, mode 0755.
+    pub path: PathBuf,
+    /// Permission bits, such as 0o700.
+    pub mode: u32,
+    /// Its owner and group in the node; see [`File::uid`].
+    pub uid: u32,
+}
+
+/// A system user of a node, with a group of the same name and number and no shell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Its name in `/etc/passwd` and `/etc/group`.
+    pub name: String,
+    /// Its user and group; 1 to 999, as system users have.
+    pub uid: u32,
+    /// Its home, which need not exist.
+    pub home: PathBuf,
 }
 
 /// A directory or file of the host that appears in a node.

@@ -25,6 +25,9 @@ use crate::assignment::Certificates;
 pub struct Identity {
     pub cluster_id: u64,
     pub member_id: u64,
+    /// The member that leads, as this one sees it; 0 if none does.
+    pub leader: u64,
+    pub raft_term: u64,
     pub revision: i64,
     pub members: Vec<Member>,
 }
@@ -66,7 +69,7 @@ impl Etcd {
         })
     }
 
-    async fn channel(&self, address: Ipv4Addr) -> Result<Channel, String> {
+    pub(super) async fn channel(&self, address: Ipv4Addr) -> Result<Channel, String> {
         Self::connect(Arc::clone(&self.config), address).await
     }
 
@@ -131,6 +134,8 @@ impl Etcd {
         Ok(Identity {
             cluster_id: header.cluster_id,
             member_id: header.member_id,
+            leader: status.leader,
+            raft_term: status.raft_term,
             revision: header.revision,
             members,
         })

@@ -1,7 +1,11 @@
 //! Reads a member's data directory from outside, and tells whether the running
 //! etcd keeps its data there.
 
-use std::{path::Path, thread, time::Duration};
+use std::{
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
 use lab::model::DataDirProbe;
 
@@ -14,6 +18,9 @@ use crate::{
 
 const EXPECTED: &str = "a data directory of etcd";
 
+/// How long etcd may take to come up on the directory before that counts.
+const SETTLE: Duration = Duration::from_secs(3);
+
 /// How often a database that its member may be writing is read before giving up.
 const ATTEMPTS: u32 = 20;
 const UNCHANGED_ATTEMPTS: u32 = 4;
@@ -21,7 +28,11 @@ const PAUSE: Duration = Duration::from_millis(30);
 
 pub async fn look(scene: &Scene<'_>, probe: &DataDirProbe) -> Result {
     let interest: Vec<String> = probe.holds.iter().chain(&probe.lacks).cloned().collect();
-    if probe.in_use {
+    let is_static_pod = match scene.node.entry(manifest::ETCD)? {
+        Entry::Missing => false,
+        Entry::File(..) | Entry::Other(_) => true,
+    };
+    if probe.in_use && is_static_pod {
         is_mounted(scene, probe)?;
     }
     let Member {
@@ -31,7 +42,10 @@ pub async fn look(scene: &Scene<'_>, probe: &DataDirProbe) -> Result {
     } = read(&scene.node, &probe.path, &interest)?;
     let place = scene.node.place(&probe.path);
     if probe.in_use {
-        is_running(scene, probe, cluster, member).await?;
+        is_open(scene, probe).await?;
+    }
+    if !probe.owner.is_empty() {
+        belongs_to(scene, probe)?;
     }
     // A restore gives new ids, unless it was told the old names, URLs and token. Then
     // the log gives it away: it starts anew while the revisions go on, and no member
@@ -59,7 +73,7 @@ pub async fn look(scene: &Scene<'_>, probe: &DataDirProbe) -> Result {
 /// # Errors
 /// What is wrong with it, as an outcome.
 pub fn read(node: &Node<'_>, path: &str, interest: &[String]) -> Result<Member> {
-    let db_path = format!("{}/member/snap/db", path.trim_end_matches('/'));
+    let db_path = database(path);
     let mut trouble = String::new();
     let mut changed = Vec::new();
     for attempt in 0..ATTEMPTS {
@@ -98,6 +112,70 @@ pub fn read(node: &Node<'_>, path: &str, interest: &[String]) -> Result<Member> 
     Err(Outcome::failed(node.place(path), trouble, EXPECTED))
 }
 
+/// An etcd of the node must have the database open. One that is being started anew gets
+/// some time.
+async fn is_open(scene: &Scene<'_>, probe: &DataDirProbe) -> Result<()> {
+    let path = database(&probe.path);
+    let place = scene.node.place(&path);
+    let begun = Instant::now();
+    loop {
+        let Entry::File(file, _) = scene.node.entry(&path)? else {
+            return Err(Outcome::failed(place, "no such file", EXPECTED));
+        };
+        let holders = scene
+            .node
+            .fabric
+            .holders(&file)
+            .map_err(|error| Outcome::could_not_look(&place, error.to_string()))?;
+        if holders.iter().any(|holder| holder.name == "etcd") {
+            return Ok(());
+        }
+        if begun.elapsed() > SETTLE {
+            let found = "no running etcd has it open";
+            let expected = format!("etcd to run on {}", probe.path);
+            return Err(Outcome::failed(place, found, expected));
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// The directory and its database must be the user's.
+fn belongs_to(scene: &Scene<'_>, probe: &DataDirProbe) -> Result<()> {
+    let wanted = probe.owner.as_str();
+    let users = scene
+        .node
+        .text("/etc/passwd")
+        .map_err(|outcome| match outcome {
+            Ok(found) => scene.node.blind("/etc/passwd", found),
+            Err(blind) => blind,
+        })?;
+    for path in [probe.path.clone(), database(&probe.path)] {
+        let Some(uid) = scene.node.owner(&path)? else {
+            continue;
+        };
+        let name = user_name(&users, uid);
+        if name != wanted {
+            let found = format!("it belongs to {name}");
+            let expected = format!("it to belong to {wanted}");
+            return Err(Outcome::failed(scene.node.place(&path), found, expected));
+        }
+    }
+    Ok(())
+}
+
+fn user_name(passwd: &str, uid: u32) -> String {
+    let number = uid.to_string();
+    passwd
+        .lines()
+        .map(|line| line.split(':').collect::<Vec<_>>())
+        .find(|fields| fields.get(2) == Some(&number.as_str()))
+        .map_or(number.clone(), |fields| fields[0].to_owned())
+}
+
+fn database(dir: &str) -> String {
+    format!("{}/member/snap/db", dir.trim_end_matches('/'))
+}
+
 /// The manifest must give the directory to etcd.
 fn is_mounted(scene: &Scene<'_>, probe: &DataDirProbe) -> Result<()> {
     let data = manifest::etcd_data(&scene.node)?;
@@ -119,33 +197,6 @@ fn is_mounted(scene: &Scene<'_>, probe: &DataDirProbe) -> Result<()> {
         ),
     };
     let expected = format!("etcd to run on {here}");
-    Err(Outcome::failed(
-        scene.node.place(&probe.path),
-        found,
-        expected,
-    ))
-}
-
-/// The running member must be the directory's.
-async fn is_running(
-    scene: &Scene<'_>,
-    probe: &DataDirProbe,
-    cluster: u64,
-    member: u64,
-) -> Result<()> {
-    let identity = scene.etcd.identity(scene.address).await.map_err(|reason| {
-        let place = format!("https://{}:2379", scene.address);
-        Outcome::could_not_look(place, format!("etcd does not answer: {reason}"))
-    })?;
-    if identity.cluster_id == cluster && identity.member_id == member {
-        return Ok(());
-    }
-    let found = format!(
-        "the running etcd is member {:x} of cluster {:x}; {} belongs to member {member:x} of \
-         cluster {cluster:x}",
-        identity.member_id, identity.cluster_id, probe.path
-    );
-    let expected = format!("etcd to run on {}", probe.path);
     Err(Outcome::failed(
         scene.node.place(&probe.path),
         found,

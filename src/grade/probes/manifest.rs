@@ -6,7 +6,8 @@ use serde_json::Value;
 use super::{Result, Scene};
 use crate::{node::Node, verdict::Outcome};
 
-const ETCD: &str = "/etc/kubernetes/manifests/etcd.yaml";
+/// Where a stacked member's manifest is.
+pub const ETCD: &str = "/etc/kubernetes/manifests/etcd.yaml";
 
 pub fn look(scene: &Scene<'_>, probe: &ManifestProbe) -> Result {
     let place = scene.node.place(&probe.path);

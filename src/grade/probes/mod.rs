@@ -7,6 +7,7 @@ pub mod certificate;
 pub mod command;
 pub mod data_dir;
 pub mod file;
+pub mod handover;
 pub mod health;
 pub mod history;
 pub mod key;
@@ -18,7 +19,7 @@ pub mod restore_order;
 pub mod snapshot;
 pub mod unit;
 
-use std::net::Ipv4Addr;
+use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use serde_json::Value;
 
@@ -40,6 +41,8 @@ pub type Result<T = Outcome> = std::result::Result<T, Outcome>;
 /// Everything a probe may look at.
 pub struct Scene<'a> {
     pub node: Node<'a>,
+    /// Every node's.
+    pub addresses: &'a BTreeMap<String, Ipv4Addr>,
     pub address: Ipv4Addr,
     pub facts: &'a Facts,
     pub etcd: &'a Etcd,
@@ -48,6 +51,16 @@ pub struct Scene<'a> {
     pub certificates: &'a Certificates,
     /// How the command of this check ended, if it has one.
     pub ran: Option<&'a Ran>,
+}
+
+impl Scene<'_> {
+    /// Every node of the lab.
+    pub fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
+        self.addresses.keys().map(|name| Node {
+            fabric: self.node.fabric,
+            name,
+        })
+    }
 }
 
 /// The UID of an object; empty if it has none.

@@ -166,8 +166,8 @@ pub fn etcd(name: &str, address: Ipv4Addr, initial_cluster: &str, state: &str) -
     .yaml()
 }
 
-/// `kube-apiserver.yaml`.
-pub fn apiserver(address: Ipv4Addr) -> String {
+/// `kube-apiserver.yaml`; `etcd_servers` are URLs with commas between them.
+pub fn apiserver(address: Ipv4Addr, etcd_servers: &str) -> String {
     let pki = "/etc/kubernetes/pki";
     let command = [
         "kube-apiserver".to_owned(),
@@ -180,7 +180,7 @@ pub fn apiserver(address: Ipv4Addr) -> String {
         format!("--etcd-cafile={pki}/etcd/ca.crt"),
         format!("--etcd-certfile={pki}/apiserver-etcd-client.crt"),
         format!("--etcd-keyfile={pki}/apiserver-etcd-client.key"),
-        "--etcd-servers=https://127.0.0.1:2379".into(),
+        format!("--etcd-servers={etcd_servers}"),
         format!("--kubelet-client-certificate={pki}/apiserver-kubelet-client.crt"),
         format!("--kubelet-client-key={pki}/apiserver-kubelet-client.key"),
         "--kubelet-preferred-address-types=InternalIP,ExternalIP,Hostname".into(),

@@ -1,6 +1,7 @@
 //! What a lab's nodes look like before they boot for the first time: the layout
 //! that kubeadm 1.32 leaves behind, and the words that learners expect in a shell.
 
+mod etcd_node;
 mod kubeconfig;
 mod manifests;
 mod pki;
@@ -11,7 +12,7 @@ use sandbox::{FabricSpec, File, HostBind, NodeSpec};
 use time::OffsetDateTime;
 
 use crate::{
-    model::Lab,
+    model::{Lab, Spare},
     session::{Engine, Session},
 };
 use pki::{ClusterPki, Pair};
@@ -25,20 +26,17 @@ pub const LAB_DIR: &str = "/run/kubedrill-lab";
 /// The first control plane's number in the network; the notes use this address.
 const FIRST_CONTROL_PLANE: u32 = 150;
 const FIRST_WORKER: u32 = 160;
+/// The number of `etcd1`.
+const FIRST_ETCD: u32 = 171;
 
 /// Names that are kubedrill in every node.
-const APPLETS: [&str; 18] = [
-    "etcdctl",
-    "etcdutl",
-    "kubectl",
-    "kubelet",
-    "kubeadm",
-    "crictl",
+const APPLETS: [&str; 13] = [
     "systemctl",
     "journalctl",
     "sudo",
     "su",
     "ssh",
+    "scp",
     "reboot",
     "poweroff",
     "halt",
@@ -48,8 +46,17 @@ const APPLETS: [&str; 18] = [
     "hint",
 ];
 
-/// Run on the first control plane before a lab's own setup, with NODES in its environment.
+/// Names that are kubedrill in a node of Kubernetes besides.
+const KUBERNETES_APPLETS: [&str; 6] = [
+    "etcdctl", "etcdutl", "kubectl", "kubelet", "kubeadm", "crictl",
+];
+
+/// Run on the first control plane before a lab's own setup, with NODES (how many there are)
+/// and APIS (the addresses of all API servers) in its environment.
 pub const BOOTSTRAP: &str = include_str!("bootstrap.sh");
+
+/// Run on the first external member; ends when all of them answer.
+pub const AWAIT_ETCD: &str = include_str!("await-etcd.sh");
 
 /// What [`nodes`] leaves in the session's folder for the grader.
 pub const GRADER_FILES: [&str; 6] = [
@@ -87,40 +94,71 @@ pub fn nodes(
     let mut fabric = FabricSpec::new(session.fabric_dir());
     let pki = ClusterPki::new(now)?;
     keep_for_grader(session, &pki)?;
-    let names = lab.cluster.node_names();
-    let control: Vec<(String, Ipv4Addr)> = names
-        .iter()
-        .take(usize::from(lab.cluster.control_planes))
-        .zip(FIRST_CONTROL_PLANE..)
-        .map(|(name, number)| (name.clone(), fabric.subnet.host(number)))
-        .collect();
+    let cluster = lab.cluster;
+    let placed = |names: Vec<String>, first: u32| -> Vec<(String, Ipv4Addr)> {
+        let host = |(name, number)| (name, fabric.subnet.host(number));
+        names.into_iter().zip(first..).map(host).collect()
+    };
+    let control = placed(cluster.control_plane_names(), FIRST_CONTROL_PLANE);
+    let workers = placed(cluster.worker_names(), FIRST_WORKER);
+    let machines = placed(cluster.etcd_names(), FIRST_ETCD);
+    let external = &machines[..usize::from(cluster.etcd)];
+    let stacked = if external.is_empty() {
+        &control[..]
+    } else {
+        &[]
+    };
     let api = control
         .first()
         .map_or(Ipv4Addr::LOCALHOST, |(_, address)| *address);
     for (name, address) in &control {
-        let mut node = plain_node(session, engine, name, *address);
+        let mut node = kubernetes_node(session, engine, name, *address);
         node.files
-            .extend(control_plane_files(&pki, name, *address, &control)?);
+            .extend(control_plane_files(&pki, name, *address, external)?);
+        if !stacked.is_empty() {
+            node.files
+                .extend(stacked_member_files(&pki, name, *address, stacked)?);
+        }
+        // A control plane's kubelet asks the API server beside it.
         node.files
-            .extend(kubelet_files(&pki, name, *address, api, true)?);
+            .extend(kubelet_files(&pki, name, *address, *address, true)?);
         fabric.nodes.push(node);
     }
-    let workers = names.iter().skip(usize::from(lab.cluster.control_planes));
-    for (name, number) in workers.zip(FIRST_WORKER..) {
-        let address = fabric.subnet.host(number);
-        let mut node = plain_node(session, engine, name, address);
+    for (name, address) in &workers {
+        let mut node = kubernetes_node(session, engine, name, *address);
         let pki_dir = "/etc/kubernetes/pki";
         node.files.push(File::new(
             format!("{pki_dir}/ca.crt"),
             pki.kubernetes.pair.cert.clone(),
         ));
         node.files
-            .extend(kubelet_files(&pki, name, address, api, false)?);
+            .extend(kubelet_files(&pki, name, *address, api, false)?);
+        fabric.nodes.push(node);
+    }
+    let has_users = sandbox::maps_users();
+    let etcd_uid = match has_users {
+        true => etcd_node::free_uid(&host_file("/etc/passwd"), &host_file("/etc/group")),
+        false => 0,
+    };
+    for (index, (name, address)) in machines.iter().enumerate() {
+        let mut node = plain_node(session, engine, name, *address);
+        if index < external.len() {
+            etcd_node::prepare(&mut node, &pki, etcd_uid)?;
+            etcd_node::enable(&mut node, external, has_users);
+        } else if cluster.spare_kind == Spare::Prepared {
+            etcd_node::prepare(&mut node, &pki, etcd_uid)?;
+        }
         fabric.nodes.push(node);
     }
     Ok(fabric)
 }
 
+/// A file of the host from which nodes take over system users; empty if there is none.
+fn host_file(path: &str) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
+
+/// A machine with nothing on it but the words that every node has.
 fn plain_node(session: &Session, engine: &Engine, name: &str, address: Ipv4Addr) -> NodeSpec {
     let mut node = NodeSpec::new(name, address);
     node.applets = APPLETS.map(str::to_owned).to_vec();
@@ -134,6 +172,17 @@ fn plain_node(session: &Session, engine: &Engine, name: &str, address: Ipv4Addr)
         node: LAB_DIR.into(),
         read_only: false,
     });
+    node.files.push(File::new(
+        "/etc/profile.d/kubedrill.sh",
+        include_str!("profile.sh"),
+    ));
+    node
+}
+
+/// A machine that runs a kubelet.
+fn kubernetes_node(session: &Session, engine: &Engine, name: &str, address: Ipv4Addr) -> NodeSpec {
+    let mut node = plain_node(session, engine, name, address);
+    node.applets.extend(KUBERNETES_APPLETS.map(str::to_owned));
     node.units = vec!["kubelet.service".into()];
     node
 }
@@ -151,9 +200,16 @@ fn control_plane_files(
     pki: &ClusterPki,
     name: &str,
     address: Ipv4Addr,
-    control: &[(String, Ipv4Addr)],
+    external: &[(String, Ipv4Addr)],
 ) -> Result<Vec<File>, Error> {
     let mut files = Vec::new();
+    if !external.is_empty() {
+        // The authority's key stays with the members.
+        files.push(File::new(
+            "/etc/kubernetes/pki/etcd/ca.crt",
+            pki.etcd.pair.cert.clone(),
+        ));
+    }
     for (name, pair) in pki.control_plane(name, address)? {
         files.extend(pair_files(name, &pair));
     }
@@ -196,23 +252,54 @@ fn control_plane_files(
     ] {
         files.push(File::new(path, text).mode(0o600));
     }
-    let initial_cluster = control
-        .iter()
-        .map(|(name, address)| format!("{name}=https://{address}:2380"))
-        .collect::<Vec<_>>()
-        .join(",");
+    let servers = match external {
+        [] => "https://127.0.0.1:2379".to_owned(),
+        members => join(members, |_, address| format!("https://{address}:2379")),
+    };
     for (pod, text) in [
-        (
-            "etcd",
-            manifests::etcd(name, address, &initial_cluster, "new"),
-        ),
-        ("kube-apiserver", manifests::apiserver(address)),
+        ("kube-apiserver", manifests::apiserver(address, &servers)),
         ("kube-controller-manager", manifests::controller_manager()),
         ("kube-scheduler", manifests::scheduler()),
     ] {
-        files.push(File::new(format!("/etc/kubernetes/manifests/{pod}.yaml"), text).mode(0o600));
+        files.push(manifest_file(pod, text));
     }
     Ok(files)
+}
+
+fn manifest_file(pod: &str, text: String) -> File {
+    File::new(format!("/etc/kubernetes/manifests/{pod}.yaml"), text).mode(0o600)
+}
+
+/// The member beside an API server: its certificates and its static Pod.
+fn stacked_member_files(
+    pki: &ClusterPki,
+    name: &str,
+    address: Ipv4Addr,
+    members: &[(String, Ipv4Addr)],
+) -> Result<Vec<File>, Error> {
+    let mut files = Vec::new();
+    files.extend(pair_files("etcd/ca", &pki.etcd.pair));
+    for (file, pair) in pki.member(name, address)? {
+        files.extend(pair_files(file, &pair));
+    }
+    let text = manifests::etcd(name, address, &initial_cluster(members), "new");
+    files.push(manifest_file("etcd", text));
+    Ok(files)
+}
+
+/// `name=https://address:2380` of each member, as `--initial-cluster` takes it.
+fn initial_cluster(members: &[(String, Ipv4Addr)]) -> String {
+    join(members, |name, address| {
+        format!("{name}=https://{address}:2380")
+    })
+}
+
+fn join(members: &[(String, Ipv4Addr)], word: impl Fn(&str, Ipv4Addr) -> String) -> String {
+    let words: Vec<String> = members
+        .iter()
+        .map(|(name, address)| word(name, *address))
+        .collect();
+    words.join(",")
 }
 
 fn kubelet_files(
@@ -261,7 +348,6 @@ fn kubelet_files(
             "/etc/systemd/system/kubelet.service.d/10-kubeadm.conf",
             include_str!("10-kubeadm.conf"),
         ),
-        File::new("/etc/profile.d/kubedrill.sh", include_str!("profile.sh")),
         File::new(
             "/etc/crictl.yaml",
             "runtime-endpoint: unix:///run/containerd/containerd.sock\n",

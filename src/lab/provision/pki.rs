@@ -170,12 +170,6 @@ impl ClusterPki {
         name: &str,
         address: Ipv4Addr,
     ) -> Result<Vec<(&'static str, Pair)>, rcgen::Error> {
-        let member = || Subject {
-            name,
-            dns: vec![name.to_owned(), "localhost".into()],
-            addresses: vec![address, Ipv4Addr::LOCALHOST],
-            ..Subject::default()
-        };
         let client = |name| Subject {
             name,
             ..Subject::default()
@@ -203,7 +197,6 @@ impl ClusterPki {
         Ok(vec![
             ("ca", self.kubernetes.pair.clone()),
             ("front-proxy-ca", self.front_proxy.pair.clone()),
-            ("etcd/ca", self.etcd.pair.clone()),
             ("apiserver", self.kubernetes.issue(&api, Use::Server, now)?),
             (
                 "apiserver-kubelet-client",
@@ -219,13 +212,33 @@ impl ClusterPki {
                 self.front_proxy
                     .issue(&client("front-proxy-client"), Use::Client, now)?,
             ),
-            ("etcd/server", self.etcd.issue(&member(), Use::Peer, now)?),
-            ("etcd/peer", self.etcd.issue(&member(), Use::Peer, now)?),
-            (
-                "etcd/healthcheck-client",
-                self.etcd
-                    .issue(&client("kube-etcd-healthcheck-client"), Use::Client, now)?,
-            ),
+        ])
+    }
+
+    /// The files below `/etc/kubernetes/pki` of the etcd member on the node `name`.
+    ///
+    /// # Errors
+    /// A node name that no certificate can carry.
+    pub fn member(
+        &self,
+        name: &str,
+        address: Ipv4Addr,
+    ) -> Result<Vec<(&'static str, Pair)>, rcgen::Error> {
+        let member = Subject {
+            name,
+            dns: vec![name.to_owned(), "localhost".into()],
+            addresses: vec![address, Ipv4Addr::LOCALHOST],
+            ..Subject::default()
+        };
+        let healthcheck = Subject {
+            name: "kube-etcd-healthcheck-client",
+            ..Subject::default()
+        };
+        let issue = |subject, purpose| self.etcd.issue(subject, purpose, self.now);
+        Ok(vec![
+            ("etcd/server", issue(&member, Use::Peer)?),
+            ("etcd/peer", issue(&member, Use::Peer)?),
+            ("etcd/healthcheck-client", issue(&healthcheck, Use::Client)?),
         ])
     }
 

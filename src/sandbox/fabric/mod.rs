@@ -2,6 +2,7 @@
 
 mod inside;
 mod link;
+mod look;
 mod preflight;
 mod processes;
 mod state;
@@ -25,6 +26,7 @@ use crate::spec::{Exec, FabricSpec, File};
 use crate::sys;
 
 pub(crate) use inside::EXIT_REBOOT;
+pub use look::Holder;
 pub(crate) use preflight::{in_user_namespace, trial};
 pub use processes::NodeProcess;
 pub(crate) use state::Process;

@@ -7,7 +7,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use crate::spec::NodeSpec;
+use crate::spec::{Account, NodeSpec};
 
 /// Files and directories that make the host's programs work as they do there.
 const ALLOWED: [&str; 41] = [
@@ -151,6 +151,29 @@ fn keep_group(line: &str) -> Option<String> {
     }
     fields[3] = "";
     Some(fields.join(":"))
+}
+
+/// Appends a user and its group to the node's files, unless the name is there already.
+pub(super) fn add_user(account: &Account) -> std::io::Result<()> {
+    let Account { name, uid, home } = account;
+    let home = home.display();
+    for (path, line) in [
+        (
+            "/etc/passwd",
+            format!("{name}:x:{uid}:{uid}::{home}:/usr/sbin/nologin\n"),
+        ),
+        ("/etc/group", format!("{name}:x:{uid}:\n")),
+        ("/etc/shadow", format!("{name}:!:19700::::::\n")),
+        ("/etc/gshadow", format!("{name}:!::\n")),
+    ] {
+        let mut text = fs::read_to_string(path)?;
+        if !text.lines().any(|old| old.split(':').next() == Some(name)) {
+            text.push_str(&line);
+            // Rewritten in place, so that the mode stays.
+            fs::write(path, text)?;
+        }
+    }
+    Ok(())
 }
 
 /// `/etc/hosts`: the node itself, its neighbours, what the lab adds.

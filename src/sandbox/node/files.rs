@@ -84,16 +84,20 @@ pub(super) fn write_all(plan: &Plan<'_>, first_boot: bool) -> Result<()> {
         put(&File::new("/etc/machine-id", format!("{}\n", machine_id()?)).mode(0o444))?;
         put(&File::new("/root/.bashrc", BASHRC))?;
         put(&File::new("/root/.profile", PROFILE))?;
-        for file in &node.files {
-            if file.uid != 0 && !plan.has_users {
-                return Err(Error::Spec(format!(
-                    "{} of node {} belongs to user {}, but only one user can be mapped here: \
-                     install newuidmap (package uidmap) and give yourself a range in /etc/subuid",
-                    file.path.display(),
-                    node.name,
-                    file.uid
-                )));
+        for account in &node.users {
+            etc::add_user(account).with_context(|| format!("add the user {}", account.name))?;
+        }
+        for directory in &node.directories {
+            refuse_foreign_owner(plan, &directory.path, directory.uid)?;
+            ensure_dir(&directory.path, directory.mode)?;
+            if directory.uid != 0 {
+                let owner = Some(directory.uid);
+                std::os::unix::fs::chown(&directory.path, owner, owner)
+                    .with_context(|| format!("give {} away", directory.path.display()))?;
             }
+        }
+        for file in &node.files {
+            refuse_foreign_owner(plan, &file.path, file.uid)?;
             put(file)?;
         }
         for unit in &node.units {
@@ -108,6 +112,19 @@ pub(super) fn write_all(plan: &Plan<'_>, first_boot: bool) -> Result<()> {
     let _ = fs::remove_file("/etc/mtab");
     let _ = symlink("/proc/self/mounts", "/etc/mtab");
     link_applets(&node.applets)
+}
+
+/// Only root's files can be made where no other user is mapped.
+fn refuse_foreign_owner(plan: &Plan<'_>, path: &Path, uid: u32) -> Result<()> {
+    if uid == 0 || plan.has_users {
+        return Ok(());
+    }
+    Err(Error::Spec(format!(
+        "{} of node {} belongs to user {uid}, but only one user can be mapped here: install \
+         newuidmap (package uidmap) and give yourself a range in /etc/subuid",
+        path.display(),
+        plan.node.name
+    )))
 }
 
 /// Puts applets into PATH. A foreign binary of the same name goes first.

@@ -22,6 +22,8 @@ struct Options {
     command: Vec<String>,
     /// `-t`, `-T`.
     tty: Option<bool>,
+    /// `-n`: leave standard input to others, as in a script that is itself read from there.
+    no_input: bool,
 }
 
 /// The applet.
@@ -66,7 +68,8 @@ fn parse(words: &[String]) -> Result<Options, String> {
             match letter {
                 't' => options.tty = Some(true),
                 'T' => options.tty = Some(false),
-                'q' | 'v' | 'n' | 'x' | 'X' | 'A' | 'a' | 'C' | '4' | '6' | 'k' => {}
+                'n' => options.no_input = true,
+                'q' | 'v' | 'x' | 'X' | 'A' | 'a' | 'C' | '4' | '6' | 'k' => {}
                 'i' | 'l' | 'o' | 'p' | 'F' | 'E' | 'c' | 'm' => {
                     let value = if tail.is_empty() {
                         rest.next().cloned()
@@ -136,7 +139,12 @@ fn talk(options: &Options) -> Result<u8, String> {
     let raw = if tty { RawMode::enter() } else { None };
     let stream = Arc::new(stream);
     let lock = Arc::new(Mutex::new(()));
-    send_input(stream.clone(), lock.clone());
+    if options.no_input {
+        let _guard = lock.lock();
+        write_frame(&stream, INPUT_END, &[]).map_err(refused)?;
+    } else {
+        send_input(stream.clone(), lock.clone());
+    }
     if tty && terminal {
         send_windows(resized, stream.clone(), lock);
     }
@@ -219,6 +227,7 @@ mod tests {
         );
         assert_eq!(options.command, ["ls", "-t", "/x"]);
         assert_eq!(options.tty, Some(true));
+        assert!(parsed("-n node01 ls").no_input && !options.no_input);
         assert_eq!(parsed("-p2222 -lroot node01").port, Some(2222));
         assert!(parse(&[]).is_err());
     }

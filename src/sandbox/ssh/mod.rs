@@ -3,6 +3,7 @@
 //! JSON that says what to run, then frames.
 
 mod client;
+mod copy;
 mod server;
 
 use std::io::{self, Read, Write};
@@ -11,6 +12,7 @@ use std::net::TcpStream;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use client::run;
+pub(crate) use copy::run as run_copy;
 pub(crate) use server::serve;
 
 /// Where every node listens.
