@@ -10,8 +10,8 @@
 pub mod assignment;
 pub mod exam;
 mod keyspace;
-mod logs;
 mod live;
+mod logs;
 mod member;
 mod node;
 mod overlay;
