@@ -88,12 +88,15 @@ impl Node<'_> {
     /// The grader can't see it, which is no finding.
     pub fn owner(&self, path: &str) -> Result<Option<u32>, Outcome> {
         use std::os::unix::fs::MetadataExt;
-        match self.fabric.open_in_node(self.name, Path::new(path)) {
-            Ok(file) => file
-                .metadata()
-                .map(|metadata| Some(metadata.uid()))
-                .map_err(|error| self.blind(path, error.to_string())),
-            Err(error) if is_missing(&error) => Ok(None),
+        let metadata = match self.fabric.open_in_node(self.name, Path::new(path)) {
+            Ok(file) => file.metadata(),
+            Err(error) if is_missing(&error) => return Ok(None),
+            Err(error) => Err(error),
+        };
+        let metadata = metadata.map_err(|error| self.blind(path, error.to_string()))?;
+        match self.fabric.user_in_node(metadata.uid()) {
+            Ok(Some(uid)) => Ok(Some(uid)),
+            Ok(None) => Err(self.blind(path, "it belongs to no user of the lab".into())),
             Err(error) => Err(self.blind(path, error.to_string())),
         }
     }
