@@ -1,5 +1,7 @@
 //! The applet `kubeadm`: what it says of a cluster that is there. It makes none.
 
+mod renew;
+
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
 use kube::object;
@@ -68,6 +70,10 @@ fn answer(words: &[String]) -> Result<String, String> {
         _ if wants_help => Ok(USAGE.to_owned()),
         ["version", ..] => version(&output(words)?),
         ["certs", "check-expiration", ..] => check_expiration(&output(words)?),
+        ["certs", "renew", ref names @ ..] => {
+            output(words)?;
+            renew::run(names, renew::dir(), jiff::Timestamp::now().as_second())
+        }
         ["certs"] => Ok(USAGE.to_owned()),
         ["certs", other, ..] => Err(refusal(&format!("certs {other}"))),
         [command, ..] if COMMANDS.contains(&command) => {
@@ -82,8 +88,8 @@ fn answer(words: &[String]) -> Result<String, String> {
 
 fn refusal(what: &str) -> String {
     format!(
-        "error: kubeadm {what} is not part of kubedrill: the lab has made its cluster; version and \
-         certs check-expiration work"
+        "error: kubeadm {what} is not part of kubedrill: the lab has made its cluster; version, certs \
+         check-expiration and certs renew work"
     )
 }
 

@@ -79,7 +79,7 @@ const KINDS: [&str; 7] = [
 pub fn read(reader: &mut Reader, mut fields: Fields<'_>, node: String) -> Option<Fault> {
     let named: Vec<&str> = KINDS.into_iter().filter(|kind| fields.has(kind)).collect();
     let when = fields.text(reader, "when");
-    let holds = match when.as_deref() {
+    let holds = match when.as_deref().map(str::to_ascii_lowercase).as_deref() {
         None | Some("true") => true,
         Some("false") => false,
         Some(other) => {

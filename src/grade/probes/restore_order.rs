@@ -28,7 +28,7 @@ pub fn look(scene: &Scene<'_>, probe: &RestoreOrderProbe) -> Result {
     for node in scene.node.fabric.nodes() {
         leases.push(format!("/registry/leases/kube-node-lease/{node}"));
     }
-    let keyspace = data_dir::read(&scene.node, &probe.before, &leases)?;
+    let keyspace = data_dir::read(&scene.node, &probe.before, &leases)?.keyspace;
     let renewed = leases
         .iter()
         .filter_map(|key| {
