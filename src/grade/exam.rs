@@ -252,6 +252,7 @@ async fn look_at(scene: &probes::Scene<'_>, probe: &Probe) -> probes::Result {
         Probe::Command(probe) => probes::command::look(scene, probe),
         Probe::Access(probe) => probes::access::look(scene, probe).await,
         Probe::RestoreOrder(probe) => probes::restore_order::look(scene, probe),
+        Probe::ColdDatabase(probe) => probes::cold_database::look(scene, probe),
         Probe::Answer(probe) => probes::answer::look(scene, probe).await,
     }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     fault::Fault,
     probes::{
-        AccessProbe, AnswerProbe, CertificateProbe, CommandProbe, HealthProbe, KeyProbe,
+        AccessProbe, AnswerProbe, CertificateProbe, ColdDatabaseProbe, CommandProbe, HealthProbe, KeyProbe,
         ProcessProbe, RestoreOrderProbe, UnitProbe,
     },
 };
@@ -231,6 +231,7 @@ pub enum Probe {
     Command(CommandProbe),
     Access(AccessProbe),
     RestoreOrder(RestoreOrderProbe),
+    ColdDatabase(ColdDatabaseProbe),
     Answer(AnswerProbe),
 }
 
@@ -252,6 +253,7 @@ pub const PROBES: [&str; 17] = [
     "command",
     "access",
     "restore_order",
+    "cold_database",
     "answer",
 ];
 

@@ -88,7 +88,7 @@ pub(crate) fn path(reader: &mut Reader, fields: &mut Fields<'_>, key: &'static s
     path
 }
 
-fn keys(reader: &mut Reader, fields: &mut Fields<'_>, key: &'static str) -> Vec<String> {
+pub(crate) fn keys(reader: &mut Reader, fields: &mut Fields<'_>, key: &'static str) -> Vec<String> {
     let keys = fields.texts(reader, key).unwrap_or_default();
     for name in &keys {
         if !name.starts_with('/') {

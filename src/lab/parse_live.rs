@@ -2,9 +2,9 @@
 
 use crate::{
     model::Probe,
-    parse_check::path,
+    parse_check::{keys, path},
     probes::{
-        AccessProbe, AnswerProbe, Authority, CertificateProbe, CommandProbe, Component, FACTS,
+        AccessProbe, AnswerProbe, Authority, CertificateProbe, ColdDatabaseProbe, CommandProbe, Component, FACTS,
         Fact, HealthProbe, KeyProbe, ProcessProbe, RestoreOrderProbe, UnitProbe,
     },
     read::{Fields, Reader, list},
@@ -43,6 +43,7 @@ pub fn read(reader: &mut Reader, fields: &mut Fields<'_>, probe: &str) -> (Probe
         "command" => command(reader, fields),
         "access" => access(reader, fields),
         "restore_order" => restore_order(reader, fields),
+        "cold_database" => cold_database(reader, fields),
         _ => answer(reader, fields),
     }
 }
@@ -184,6 +185,16 @@ fn restore_order(reader: &mut Reader, fields: &mut Fields<'_>) -> (Probe, String
     };
     let name = "no API server ran while etcd was restored".to_owned();
     (Probe::RestoreOrder(probe), name)
+}
+
+fn cold_database(reader: &mut Reader, fields: &mut Fields<'_>) -> (Probe, String) {
+    let probe = ColdDatabaseProbe {
+        path: path(reader, fields, "cold_database"),
+        of: path(reader, fields, "of"),
+        holds: keys(reader, fields, "holds"),
+    };
+    let name = format!("{} is the database of a stopped member", probe.path);
+    (Probe::ColdDatabase(probe), name)
 }
 
 fn answer(reader: &mut Reader, fields: &mut Fields<'_>) -> (Probe, String) {

@@ -122,6 +122,15 @@ pub struct RestoreOrderProbe {
     pub before: String,
 }
 
+/// A database file copied from a member that was stopped.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ColdDatabaseProbe {
+    pub path: String,
+    /// The directory that it was copied from; nothing in it may be newer.
+    pub of: String,
+    pub holds: Vec<String>,
+}
+
 /// A live fact that a learner is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -4,6 +4,7 @@
 pub mod access;
 pub mod answer;
 pub mod certificate;
+pub mod cold_database;
 pub mod command;
 pub mod data_dir;
 pub mod file;
