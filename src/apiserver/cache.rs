@@ -232,7 +232,13 @@ impl Cache {
                     revision: kv.mod_revision,
                 }
             } else {
-                let Some(value) = decode(kv) else { continue };
+                // What can't be decrypted is no object, like a key put there by hand.
+                let Ok(opened) = self.etcd.open(kv.clone()) else {
+                    continue;
+                };
+                let Some(value) = decode(&opened) else {
+                    continue;
+                };
                 let value = Arc::new(value);
                 let previous = state.objects.insert(key, Arc::clone(&value));
                 Event {

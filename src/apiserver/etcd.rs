@@ -15,6 +15,8 @@ use tonic::{Code, Streaming};
 use wire::etcdserverpb as pb;
 use wire::mvccpb::KeyValue;
 
+use crate::encryption::Encryption;
+
 /// Why etcd did not do what was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum EtcdError {
@@ -63,6 +65,8 @@ pub struct Etcd {
     current: Arc<AtomicUsize>,
     lease: Arc<Mutex<Option<(i64, Instant)>>>,
     timeout: Duration,
+    /// How values are kept.
+    encryption: Arc<Encryption>,
 }
 
 /// The end of the range of keys that begin with `prefix`.
@@ -161,7 +165,40 @@ impl Etcd {
             current: Arc::new(AtomicUsize::new(0)),
             lease: Arc::new(Mutex::new(None)),
             timeout: Duration::from_secs(5),
+            encryption: Arc::default(),
         })
+    }
+
+    /// The same cluster with values kept as told.
+    pub fn with_encryption(mut self, encryption: Encryption) -> Etcd {
+        self.encryption = Arc::new(encryption);
+        self
+    }
+
+    /// What a stored pair means.
+    ///
+    /// # Errors
+    /// It was encrypted in a way that the configuration does not know.
+    pub fn open(&self, mut pair: KeyValue) -> Result<KeyValue, EtcdError> {
+        if !pair.value.is_empty() {
+            let key = String::from_utf8_lossy(&pair.key).into_owned();
+            pair.value = self
+                .encryption
+                .open(&key, pair.value)
+                .map_err(|error| EtcdError::Other(error.to_string()))?;
+        }
+        Ok(pair)
+    }
+
+    /// Whether a key's value is kept in another way than it would be written now.
+    pub async fn is_stale(&self, key: &str) -> Result<bool, EtcdError> {
+        let request = pb::RangeRequest {
+            key: bytes(key),
+            ..Default::default()
+        };
+        let page = self.stored_range(request).await?;
+        let pair = page.items.first();
+        Ok(pair.is_some_and(|pair| self.encryption.is_stale(key, &pair.value)))
     }
 
     /// The endpoint in use.
@@ -213,6 +250,16 @@ impl Etcd {
     }
 
     async fn range(&self, request: pb::RangeRequest) -> Result<Page, EtcdError> {
+        let mut page = self.stored_range(request).await?;
+        let items = std::mem::take(&mut page.items);
+        page.items = items
+            .into_iter()
+            .map(|pair| self.open(pair))
+            .collect::<Result<_, _>>()?;
+        Ok(page)
+    }
+
+    async fn stored_range(&self, request: pb::RangeRequest) -> Result<Page, EtcdError> {
         let response = self
             .call(self.timeout, |channel| {
                 let request = request.clone();
@@ -327,6 +374,10 @@ impl Etcd {
         expected: i64,
         lease: i64,
     ) -> Result<Written, EtcdError> {
+        let value = self
+            .encryption
+            .seal(key, value)
+            .map_err(|error| EtcdError::Other(error.to_string()))?;
         let put = pb::PutRequest {
             key: bytes(key),
             value: Bytes::from(value),

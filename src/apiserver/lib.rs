@@ -17,6 +17,7 @@ mod bootstrap;
 mod cache;
 mod client;
 mod controllers;
+mod encryption;
 mod etcd;
 mod events;
 mod flags;

@@ -19,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::app::{App, Caches, Settings};
 use crate::authn::{Authenticator, verifier};
 use crate::authz::Authorizer;
+use crate::encryption::Encryption;
 use crate::etcd::Etcd;
 use crate::flags::{Flags, Kind, Table};
 use crate::tls;
@@ -66,9 +67,10 @@ const FLAGS: Table = &[
         "enable-bootstrap-token-auth",
         Kind::Accepted("there are no bootstrap tokens to honour"),
     ),
+    ("encryption-provider-config", Kind::Value),
     (
-        "encryption-provider-config",
-        Kind::Refused("encryption at rest is not there yet"),
+        "encryption-provider-config-automatic-reload",
+        Kind::Refused("the file is read at the start only"),
     ),
     ("etcd-cafile", Kind::Value),
     ("etcd-certfile", Kind::Value),
@@ -253,7 +255,11 @@ fn etcd_client(flags: &Flags) -> Result<Etcd, String> {
             Some(tls::client_config(Some(roots), identity, &["h2"]).map_err(|e| e.to_string())?)
         }
     };
-    Etcd::new(&flags.all("etcd-servers"), tls)
+    let etcd = Etcd::new(&flags.all("etcd-servers"), tls)?;
+    Ok(match flags.get("encryption-provider-config") {
+        Some(path) => etcd.with_encryption(Encryption::load(Path::new(path))?),
+        None => etcd,
+    })
 }
 
 fn tokens(flags: &Flags) -> Result<Tokens, String> {
@@ -422,7 +428,11 @@ async fn serve(flags: Flags) -> Result<(), String> {
     let address: SocketAddr = format!("{bind}:{}", app.settings.port)
         .parse()
         .map_err(|_| format!("--bind-address: \"{bind}\" is no IP address"))?;
-    wait_for_etcd(&app).await?;
+    tokio::select! {
+        reached = wait_for_etcd(&app) => reached?,
+        // Told to stop before it served anything.
+        () = crate::terminated() => return Ok(()),
+    }
     app.authorizer.start();
     for plural in ["serviceaccounts", "pods"] {
         // Tokens are checked against these.

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     fault::Fault,
     probes::{
-        AccessProbe, AnswerProbe, CertificateProbe, ColdDatabaseProbe, CommandProbe, HealthProbe, KeyProbe,
-        ProcessProbe, RestoreOrderProbe, UnitProbe,
+        AccessProbe, AnswerProbe, CertificateProbe, ColdDatabaseProbe, CommandProbe, HealthProbe,
+        KeyProbe, ProcessProbe, RestoreOrderProbe, UnitProbe,
     },
 };
 
@@ -236,7 +236,7 @@ pub enum Probe {
 }
 
 /// The nouns of [`Probe`], as authors write them.
-pub const PROBES: [&str; 17] = [
+pub const PROBES: [&str; 18] = [
     "snapshot",
     "data_dir",
     "history",

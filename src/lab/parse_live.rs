@@ -4,8 +4,8 @@ use crate::{
     model::Probe,
     parse_check::{keys, path},
     probes::{
-        AccessProbe, AnswerProbe, Authority, CertificateProbe, ColdDatabaseProbe, CommandProbe, Component, FACTS,
-        Fact, HealthProbe, KeyProbe, ProcessProbe, RestoreOrderProbe, UnitProbe,
+        AccessProbe, AnswerProbe, Authority, CertificateProbe, ColdDatabaseProbe, CommandProbe,
+        Component, FACTS, Fact, HealthProbe, KeyProbe, ProcessProbe, RestoreOrderProbe, UnitProbe,
     },
     read::{Fields, Reader, list},
 };

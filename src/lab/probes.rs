@@ -159,6 +159,8 @@ pub enum Fact {
     /// Of every member.
     MemberNames,
     ClusterId,
+    /// Names of those that do not answer; there must be one.
+    SilentMembers,
     /// The whole file lists the keys below `of`.
     Keys,
     /// Of the key `of`: the revision of its last change.
@@ -176,7 +178,7 @@ pub enum Fact {
 }
 
 /// The words for [`Fact`], as authors write them.
-pub const FACTS: [(&str, Fact); 21] = [
+pub const FACTS: [(&str, Fact); 22] = [
     ("deployment", Fact::Deployment),
     ("version", Fact::Version),
     ("endpoints", Fact::Endpoints),
@@ -191,6 +193,7 @@ pub const FACTS: [(&str, Fact); 21] = [
     ("member_ids", Fact::MemberIds),
     ("member_names", Fact::MemberNames),
     ("cluster_id", Fact::ClusterId),
+    ("silent_members", Fact::SilentMembers),
     ("keys", Fact::Keys),
     ("mod_revision", Fact::ModRevision),
     ("create_revision", Fact::CreateRevision),

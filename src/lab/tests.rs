@@ -256,3 +256,25 @@ fn nodes_are_named_by_what_they_are() {
         assert_eq!(Some(lab.home_node()), nodes.split(' ').next());
     }
 }
+
+#[test]
+fn faults_depend_on_the_seed_and_on_what_is_given() {
+    let text = GOOD.replace(
+        "[[task]]",
+        "[[fault]]\nwhen = \"{{ app == 'shop' }}\"\nkilled = \"etcd\"\n\
+         [[fault]]\nwhen = \"{{ app == 'bank' }}\"\nkilled = \"kubelet\"\n[[task]]",
+    );
+    let killed = |given: &[(&str, &str)]| {
+        let given = given
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let lab = parse(Path::new("lab-under-test"), "lab.toml", &text, 1, &given).unwrap();
+        format!("{:?}", lab.faults)
+    };
+    assert!(killed(&[]).contains("\"etcd\"") && !killed(&[]).contains("kubelet"));
+    assert!(killed(&[("app", "bank")]).contains("kubelet"));
+    let unknown = BTreeMap::from([("nobody".to_owned(), "x".to_owned())]);
+    let refused = parse(Path::new("lab-under-test"), "lab.toml", &text, 1, &unknown);
+    assert!(matches!(refused, Err(LoadError::Mistakes(found)) if found[0].code == "lab::variable"));
+}

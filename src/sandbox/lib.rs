@@ -27,9 +27,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub use error::{Error, Preflight, Result};
-pub use fabric::{
-    Fabric, Holder, NodeProcess, NodeState, maps_users, preflight, remove_session,
-};
+pub use fabric::{Fabric, Holder, NodeProcess, NodeState, maps_users, preflight, remove_session};
 pub use spec::{Account, Directory, Exec, FabricSpec, File, HostBind, NodeSpec, Subnet};
 
 /// The internal first words with which kubedrill executes itself:

@@ -1,6 +1,5 @@
 # Copies from under the running member, and stops it only afterwards.
 cp /var/lib/etcd/member/snap/db /opt/cold.db
-kubectl label configmap $last late=yes
 # etcd and the API server stop, etcd comes back on the other directory, then the API server.
 mkdir -p /root/stopped
 mv /etc/kubernetes/manifests/kube-apiserver.yaml /etc/kubernetes/manifests/etcd.yaml /root/stopped/
@@ -10,4 +9,3 @@ sed -i '/hostPath/{n;s|path: /var/lib/etcd$|path: /var/lib/etcd-cold|}' /root/st
 mv /root/stopped/etcd.yaml /etc/kubernetes/manifests/
 mv /root/stopped/kube-apiserver.yaml /etc/kubernetes/manifests/
 for attempt in $(seq 300); do kubectl get --raw /readyz >/dev/null 2>&1 && break; sleep 0.1; done
-kubectl wait --for=condition=Available deployment/$app --timeout=60s

@@ -78,7 +78,8 @@ pub async fn change(
             ));
         }
         let allocation = prepare(context, resource, &old, &mut new).await?;
-        if same(&old, &new) {
+        // Encrypted in an older way, even what did not change is written anew.
+        if same(&old, &new) && !context.app.etcd.is_stale(&key).await? {
             return Ok(old);
         }
         kube::apply::track(

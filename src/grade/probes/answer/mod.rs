@@ -2,8 +2,6 @@
 
 mod compare;
 
-use std::net::Ipv4Addr;
-
 use kube::jsonpath::{JsonPath, relaxed};
 use lab::probes::{AnswerProbe, Fact};
 
@@ -181,20 +179,31 @@ async fn of_cluster(scene: &Scene<'_>, fact: Fact) -> Result<Truth> {
             names.extend(member.client_ur_ls.iter().cloned());
             Truth::OneOf(names)
         }
-        // What is left is the size; every member has its own.
+        // What is left needs every member asked.
         _ => {
-            let mut sizes = Vec::new();
-            let addresses: Vec<Ipv4Addr> = all
-                .iter()
-                .filter_map(|one| {
-                    one.client_ur_ls
-                        .iter()
-                        .find_map(|url| members::address(url))
-                })
-                .collect();
-            for address in addresses {
-                let status = scene.etcd.status(address).await;
-                sizes.push(status.map_err(|reason| blind(scene, reason))?.db_size);
+            let (mut sizes, mut silent) = (Vec::new(), Vec::new());
+            for member in all {
+                let address = member
+                    .client_ur_ls
+                    .iter()
+                    .find_map(|url| members::address(url));
+                let status = match address {
+                    Some(address) => scene.etcd.status(address).await.ok(),
+                    None => None,
+                };
+                match status {
+                    Some(status) => sizes.push(status.db_size),
+                    None => silent.push(member.name.clone()),
+                }
+            }
+            if fact == Fact::SilentMembers {
+                return match silent.is_empty() {
+                    true => Err(blind(
+                        scene,
+                        "every member answers now, so nobody is silent",
+                    )),
+                    false => Ok(Truth::Words(silent)),
+                };
             }
             Truth::Sizes(sizes)
         }
