@@ -14,7 +14,9 @@ type Applet = fn(Vec<OsString>) -> ExitCode;
 /// Every name that is not a verb of kubedrill.
 fn applet(name: &OsStr) -> Option<Applet> {
     Some(match name.to_str()? {
+        "apt" | "apt-get" => depot::run_apt,
         "crictl" => kubelet::run_crictl,
+        "curl" => depot::run_curl,
         "etcd" => etcd::run,
         "etcdctl" => etcdctl::run_etcdctl,
         "etcdutl" => etcdctl::run_etcdutl,
@@ -29,6 +31,7 @@ fn applet(name: &OsStr) -> Option<Applet> {
         "sudo" => sandbox::run_sudo,
         "scp" => sandbox::run_scp,
         "ssh" => sandbox::run_ssh,
+        "wget" => depot::run_wget,
         "su" => sandbox::run_su,
         "reboot" | "poweroff" | "halt" | "shutdown" => sandbox::run_power,
         "sandbox-fabric" | "sandbox-init" | "sandbox-enter" | "sandbox-container" => {

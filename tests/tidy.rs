@@ -9,6 +9,7 @@ use std::{env, fs};
 /// Which rooms a room may use. `testkit` is for tests alone: any room may use it there.
 const ARROWS: &[(&str, &[&str])] = &[
     ("bolt", &[]),
+    ("depot", &[]),
     ("wire", &[]),
     ("kube", &[]),
     ("sandbox", &[]),

@@ -30,13 +30,17 @@ const FIRST_WORKER: u32 = 160;
 const FIRST_ETCD: u32 = 171;
 
 /// Names that are kubedrill in every node.
-const APPLETS: [&str; 13] = [
+const APPLETS: [&str; 17] = [
     "systemctl",
     "journalctl",
     "sudo",
     "su",
     "ssh",
     "scp",
+    "apt",
+    "apt-get",
+    "curl",
+    "wget",
     "reboot",
     "poweroff",
     "halt",
