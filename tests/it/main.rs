@@ -11,5 +11,6 @@ mod lab_backup_restore;
 mod lab_interrupts;
 mod lab_mistakes;
 mod lab_submissions;
+mod node_tools;
 mod sandbox_fabric;
 mod support;

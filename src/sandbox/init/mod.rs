@@ -226,6 +226,7 @@ impl Init {
         }
         self.manager.tick();
         self.manager.recheck();
+        self.manager.rearm();
         self.answer_waiters();
         Ok(())
     }

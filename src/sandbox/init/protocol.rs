@@ -53,6 +53,14 @@ pub(super) enum Response {
 pub(super) struct Info {
     pub(super) description: String,
     pub(super) documentation: Vec<String>,
+    /// `simple`, `notify`…
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    /// User= and Group=; empty means root.
+    pub(super) user: String,
+    pub(super) group: String,
+    /// Restart=.
+    pub(super) restart: String,
     pub(super) path: String,
     pub(super) drop_ins: Vec<String>,
     pub(super) active: String,
@@ -69,6 +77,11 @@ pub(super) struct Info {
     pub(super) processes: Vec<i32>,
     pub(super) outdated: bool,
     pub(super) refused: Option<String>,
+    /// Of a timer: what it starts, and the microseconds since 1970 at which it will and did;
+    /// 0 for never.
+    pub(super) triggers: String,
+    pub(super) next: i64,
+    pub(super) last: i64,
     /// Milliseconds until it is restarted.
     pub(super) restart_in: Option<u64>,
 }

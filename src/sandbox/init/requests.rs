@@ -132,6 +132,10 @@ impl Init {
         Some(Info {
             description: unit.description.clone(),
             documentation: unit.documentation.clone(),
+            kind: unit.kind.word().to_owned(),
+            user: unit.user.clone().unwrap_or_default(),
+            group: unit.group.clone().unwrap_or_default(),
+            restart: unit.restart.word().to_owned(),
             path: unit.path.display().to_string(),
             drop_ins: unit
                 .drop_ins
@@ -155,6 +159,19 @@ impl Init {
             processes: service::members(&leaders),
             outdated: unit.is_outdated(),
             refused: unit.refused.clone(),
+            triggers: match name.ends_with(".timer") {
+                true => service.triggers(),
+                false => String::new(),
+            },
+            next: match (service.phase, service.deadline) {
+                (Phase::Waiting, Some(then)) => {
+                    let left = then.saturating_duration_since(Instant::now());
+                    let left = i64::try_from(left.as_micros()).unwrap_or(i64::MAX / 2);
+                    jiff::Timestamp::now().as_microsecond() + left
+                }
+                _ => 0,
+            },
+            last: service.last_trigger,
             restart_in,
         })
     }

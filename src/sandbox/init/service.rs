@@ -36,6 +36,8 @@ pub(super) enum Phase {
     StopKill,
     AutoRestart,
     Failed,
+    /// A timer that waits for its moment.
+    Waiting,
 }
 
 impl Phase {
@@ -44,7 +46,7 @@ impl Phase {
         match self {
             Phase::Dead => "inactive",
             Phase::Failed => "failed",
-            Phase::Running | Phase::Exited => "active",
+            Phase::Running | Phase::Exited | Phase::Waiting => "active",
             Phase::Reload(_) => "reloading",
             Phase::Stop(_) | Phase::StopSignal | Phase::StopKill => "deactivating",
             _ => "activating",
@@ -66,6 +68,7 @@ impl Phase {
             Phase::StopSignal => "stop-sigterm",
             Phase::StopKill => "stop-sigkill",
             Phase::AutoRestart => "auto-restart",
+            Phase::Waiting => "waiting",
         }
     }
 
@@ -73,7 +76,7 @@ impl Phase {
     pub(super) fn is_settled(self) -> bool {
         matches!(
             self,
-            Phase::Dead | Phase::Failed | Phase::Running | Phase::Exited
+            Phase::Dead | Phase::Failed | Phase::Running | Phase::Exited | Phase::Waiting
         )
     }
 }
@@ -175,6 +178,13 @@ pub(super) struct Service {
     /// Someone wants it stopped: it is not to be restarted.
     pub(super) stopping: bool,
     pub(super) status: String,
+    /// When it came to its end last.
+    pub(super) ended: Option<Instant>,
+    /// Of a timer: when it was started, and when it elapsed last.
+    pub(super) armed: Option<Instant>,
+    pub(super) elapsed: Option<Instant>,
+    /// The same in microseconds since 1970; 0 for never.
+    pub(super) last_trigger: i64,
 }
 
 impl Service {
@@ -194,6 +204,10 @@ impl Service {
             again: false,
             stopping: false,
             status: String::new(),
+            ended: None,
+            armed: None,
+            elapsed: None,
+            last_trigger: 0,
         }
     }
 
@@ -201,6 +215,9 @@ impl Service {
     pub(super) fn enter(&mut self, phase: Phase) {
         if phase.active() != self.phase.active() {
             self.since = jiff::Timestamp::now().as_microsecond();
+        }
+        if matches!(phase, Phase::Dead | Phase::Failed) {
+            self.ended = Some(Instant::now());
         }
         self.phase = phase;
     }

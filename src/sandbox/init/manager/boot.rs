@@ -16,6 +16,7 @@ impl Manager {
             "graphical",
             "default",
             "network-online",
+            "timers",
         ] {
             for kind in ["wants", "requires"] {
                 let path = format!("/etc/systemd/system/{target}.target.{kind}");
@@ -59,7 +60,11 @@ pub(in super::super) fn all_files() -> Vec<String> {
         .filter_map(|dir| fs::read_dir(dir).ok())
         .flat_map(|entries| entries.flatten())
         .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| name.ends_with(".service") || name.ends_with(".target"))
+        .filter(|name| {
+            [".service", ".target", ".timer"]
+                .iter()
+                .any(|kind| name.ends_with(kind))
+        })
         .collect();
     names.sort();
     names.dedup();

@@ -3,6 +3,7 @@
 mod boot;
 mod output;
 mod stop;
+mod timers;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -41,6 +42,8 @@ pub(super) struct Manager {
     pub(super) journal: Journal,
     /// Sessions of a service's earlier commands, for killing what they left.
     leaders: BTreeMap<String, Vec<i32>>,
+    /// When the node began.
+    booted: Instant,
 }
 
 impl Manager {
@@ -50,6 +53,7 @@ impl Manager {
             pipes: Vec::new(),
             journal: Journal::open(),
             leaders: BTreeMap::new(),
+            booted: Instant::now(),
         }
     }
 
@@ -104,13 +108,18 @@ impl Manager {
             return Outcome::Refused(reason.clone());
         }
         match service.phase {
-            Phase::Running | Phase::Exited | Phase::Reload(_) => return Outcome::Done,
+            Phase::Running | Phase::Exited | Phase::Reload(_) | Phase::Waiting => {
+                return Outcome::Done;
+            }
             Phase::StartPre(_) | Phase::Start(_) | Phase::StartPost(_) => return Outcome::Done,
             Phase::Stop(_) | Phase::StopSignal | Phase::StopKill => {
                 service.again = true;
                 return Outcome::Done;
             }
             Phase::Dead | Phase::Failed | Phase::AutoRestart => {}
+        }
+        if name.ends_with(".timer") {
+            return self.start_timer(name);
         }
         if name.ends_with(".target") {
             service.enter(Phase::Exited);
@@ -363,6 +372,9 @@ impl Manager {
                 service.phase = Phase::Start(n + 1);
                 self.step(name);
             }
+            Phase::Start(_) if service.unit.kind == Type::Forking && clean => {
+                self.adopt_daemon(name);
+            }
             // It ended before it said READY=1.
             Phase::Start(_) => self.fail(name, if clean { "protocol" } else { result }),
             // Told when ExecStartPost has ended.
@@ -379,6 +391,39 @@ impl Manager {
                 self.signal_stop(name);
             }
         }
+    }
+
+    /// The program of a forking service has ended; what it left behind is the service.
+    fn adopt_daemon(&mut self, name: &str) {
+        let left = members(&self.leaders_of(name));
+        let Some(service) = self.services.get_mut(name) else {
+            return;
+        };
+        let told = service.unit.pid_file.as_ref().map(|path| {
+            let text = fs::read_to_string(path).unwrap_or_default();
+            (path.display().to_string(), text.trim().parse::<i32>().ok())
+        });
+        let main = match told {
+            Some((_, Some(pid))) => Some(pid),
+            Some((path, None)) => {
+                let text = format!("{name}: Can't open PID file {path} after start");
+                self.journal.tell(name, &text);
+                return self.fail(name, "protocol");
+            }
+            None => left.first().copied(),
+        };
+        let Some(main) = main else {
+            // Nothing was left behind: it has done its work.
+            return self.signal_stop(name);
+        };
+        // A daemon begins a session of its own, by which its children are found.
+        if let Ok(session) = nix::unistd::getsid(Some(nix::unistd::Pid::from_raw(main))) {
+            let leaders = self.leaders.entry(name.to_owned()).or_default();
+            leaders.extend([session.as_raw(), main]);
+        }
+        service.main = Some(main);
+        service.enter(Phase::StartPost(0));
+        self.step(name);
     }
 
     /// Ends what is left of a service that could not be started.

@@ -29,6 +29,13 @@ impl Manager {
                 service.deadline = None;
                 service.enter(Phase::Dead);
             }
+            Phase::Waiting => {
+                let text = format!("Stopped {name} - {}.", service.unit.description);
+                service.deadline = None;
+                service.elapsed = None;
+                service.enter(Phase::Dead);
+                self.journal.tell(name, &text);
+            }
             _ => {
                 let text = format!("Stopping {name} - {}...", service.unit.description);
                 let runs = service.main.is_some();
@@ -207,6 +214,7 @@ impl Manager {
                         service.restarts = restarts;
                     }
                 }
+                Phase::Waiting => self.elapse(&name),
                 Phase::StopSignal | Phase::Stop(_) => {
                     service.result = "timeout";
                     service.enter(Phase::StopKill);

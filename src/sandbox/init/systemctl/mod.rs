@@ -1,6 +1,7 @@
 //! The applet `systemctl`: what a cluster's operator needs of it, in systemd's
 //! words.
 
+mod edit;
 mod files;
 mod show;
 
@@ -31,6 +32,9 @@ struct Options {
     states: Vec<String>,
     types: Vec<String>,
     signal: Option<String>,
+    /// Of `edit`.
+    drop_in: Option<String>,
+    stdin: bool,
 }
 
 const HELP: &str = "systemctl [OPTIONS...] COMMAND ...\n\n\
@@ -56,7 +60,9 @@ Unit File Commands:\n\
   disable UNIT...             Disable one or more unit files\n\
   is-enabled UNIT...          Check whether unit files are enabled\n\
   mask UNIT...                Mask one or more units\n\
-  unmask UNIT...              Unmask one or more units\n\n\
+  unmask UNIT...              Unmask one or more units\n\
+  edit UNIT...                Edit one or more unit files\n\
+  list-timers [PATTERN...]    List timer units currently in memory\n\n\
 System Commands:\n\
   daemon-reload               Reload systemd manager configuration\n\
   is-system-running           Check whether system is fully running\n\
@@ -129,6 +135,8 @@ fn parse(words: &[String]) -> Result<(Options, Vec<String>), String> {
             "-p" | "--property" => options.properties.extend(list(argument()?)),
             "--state" => options.states.extend(list(argument()?)),
             "-t" | "--type" => options.types.extend(list(argument()?)),
+            "--drop-in" => options.drop_in = Some(argument()?),
+            "--stdin" => options.stdin = true,
             "-s" | "--signal" => options.signal = Some(argument()?),
             "--failed" => options.states.push("failed".to_owned()),
             "-h" | "--help" => return Err(String::new()),
@@ -196,12 +204,19 @@ fn carry_out(verb: &str, units: &[String], options: &Options) -> Result<u8> {
             reboot: verb == "reboot",
         })
         .map(|_| 0),
-        "edit" | "set-property" | "list-timers" | "list-sockets" | "list-jobs"
-        | "list-dependencies" | "isolate" | "set-default" | "link" | "preset" | "revert"
-        | "set-environment" | "show-environment" | "unset-environment" | "import-environment"
-        | "freeze" | "thaw" | "clean" | "bind" => Err(Error::Unit(format!(
-            "systemctl {verb} is not supported by this node's init."
-        ))),
+        "list-timers" => show::timers(units, options),
+        "edit" => {
+            let code = edit::run(units, options)?;
+            ask(&Request::DaemonReload)?;
+            Ok(code)
+        }
+        "set-property" | "list-sockets" | "list-jobs" | "list-dependencies" | "isolate"
+        | "set-default" | "link" | "preset" | "revert" | "set-environment" | "show-environment"
+        | "unset-environment" | "import-environment" | "freeze" | "thaw" | "clean" | "bind" => {
+            Err(Error::Unit(format!(
+                "systemctl {verb} is not supported by this node's init."
+            )))
+        }
         other => Err(Error::Unit(format!("Unknown command verb {other}."))),
     }
 }

@@ -159,6 +159,21 @@ fn describe(name: &str, info: &Info) -> String {
         row("", format!("└─{}", names.collect::<Vec<_>>().join(", ")));
     }
     row("Active:", active_line(info, &paint));
+    if !info.triggers.is_empty() {
+        let next = match info.next {
+            0 => "n/a".to_owned(),
+            next => {
+                let left = next - jiff::Timestamp::now().as_microsecond();
+                format!(
+                    "{}; {} left",
+                    stamp(next, "%a %Y-%m-%d %H:%M:%S %Z"),
+                    time_span(left.max(0) as u64)
+                )
+            }
+        };
+        row("Trigger:", next);
+        row("Triggers:", format!("● {}", info.triggers));
+    }
     for (index, url) in info.documentation.iter().enumerate() {
         row(if index == 0 { "Docs:" } else { "" }, url.clone());
     }
@@ -329,6 +344,60 @@ fn time_span(micros: u64) -> String {
     }
 }
 
+/// `list-timers`: what waits, and for when.
+pub(super) fn timers(patterns: &[String], options: &Options) -> Result<u8> {
+    let mut found: Vec<(String, Info)> = all_units()?
+        .into_iter()
+        .filter(|(name, info)| name.ends_with(".timer") && (options.all || info.sub == "waiting"))
+        .filter(|(name, _)| patterns.is_empty() || patterns.contains(name))
+        .collect();
+    // Those that will never elapse again stand last.
+    found.sort_by_key(|(_, info)| match info.next {
+        0 => i64::MAX,
+        next => next,
+    });
+    let now = jiff::Timestamp::now().as_microsecond();
+    let when = |micros: i64| match micros {
+        0 => "-".to_owned(),
+        micros => stamp(micros, "%a %Y-%m-%d %H:%M:%S %Z"),
+    };
+    let span = |micros: i64, tail: &str| match micros {
+        0 => "-".to_owned(),
+        micros => format!("{}{tail}", time_span((micros - now).unsigned_abs())),
+    };
+    let mut rows = vec![["NEXT", "LEFT", "LAST", "PASSED", "UNIT", "ACTIVATES"].map(str::to_owned)];
+    for (name, info) in &found {
+        rows.push([
+            when(info.next),
+            span(info.next, ""),
+            when(info.last),
+            span(info.last, " ago"),
+            name.clone(),
+            info.triggers.clone(),
+        ]);
+    }
+    if options.no_legend {
+        rows.remove(0);
+    }
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..6).map(width).collect();
+    for row in &rows {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}"))
+            .collect();
+        println!("{}", cells.join(" ").trim_end());
+    }
+    if !options.no_legend {
+        println!("\n{} timers listed.", found.len());
+    }
+    Ok(0)
+}
+
 pub(super) fn properties(units: &[String], options: &Options) -> Result<u8> {
     for (name, info) in infos(units)? {
         let mut rows: Vec<(&str, String)> = vec![("Id", name.clone())];
@@ -341,6 +410,10 @@ pub(super) fn properties(units: &[String], options: &Options) -> Result<u8> {
             Some(info) => {
                 let end = info.last_main.clone();
                 rows.extend([
+                    ("Type", info.kind),
+                    ("Restart", info.restart),
+                    ("User", info.user),
+                    ("Group", info.group),
                     ("LoadState", "loaded".to_owned()),
                     ("ActiveState", info.active),
                     ("SubState", info.sub),

@@ -1,12 +1,16 @@
 //! Unit files as systemd reads them (systemd.unit(5), systemd.service(5)), as
 //! far as services go. Settings that are not known are ignored, as there.
 
+mod calendar;
+mod timer;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::words::{duration, limit, split_words};
 use crate::error::{Error, Result};
+pub(super) use timer::Timer;
 
 /// Where unit files are looked for, the first one wins.
 pub(super) const PATHS: [&str; 4] = [
@@ -27,6 +31,21 @@ pub(super) enum Type {
     Notify,
     /// When its program has ended.
     Oneshot,
+    /// When its program has ended and left a daemon behind.
+    Forking,
+}
+
+impl Type {
+    /// As a unit file writes it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Type::Simple => "simple",
+            Type::Exec => "exec",
+            Type::Notify => "notify",
+            Type::Oneshot => "oneshot",
+            Type::Forking => "forking",
+        }
+    }
 }
 
 /// Restart=
@@ -38,6 +57,20 @@ pub(super) enum Restart {
     OnFailure,
     OnAbnormal,
     OnAbort,
+}
+
+impl Restart {
+    /// As a unit file writes it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Restart::No => "no",
+            Restart::Always => "always",
+            Restart::OnSuccess => "on-success",
+            Restart::OnFailure => "on-failure",
+            Restart::OnAbnormal => "on-abnormal",
+            Restart::OnAbort => "on-abort",
+        }
+    }
 }
 
 /// A command of a unit before its variables are replaced.
@@ -89,6 +122,8 @@ pub(super) struct Unit {
     pub(super) environment_files: Vec<(PathBuf, bool)>,
     pub(super) directory: Option<PathBuf>,
     pub(super) remain_after_exit: bool,
+    /// Where a forking service says which process is its main one.
+    pub(super) pid_file: Option<PathBuf>,
     pub(super) identifier: Option<String>,
     pub(super) kill_signal: i32,
     /// KillMode=process or mixed: only the main process gets the first signal.
@@ -96,6 +131,8 @@ pub(super) struct Unit {
     pub(super) open_files: Option<u64>,
     /// Directories below /run, /var/lib, /var/log that are made for it.
     pub(super) directories: Vec<PathBuf>,
+    /// Of a `.timer` unit.
+    pub(super) timer: Timer,
     /// What it asks for and this init refuses, by name.
     pub(super) refused: Option<String>,
 }
@@ -173,8 +210,16 @@ impl Unit {
         if unit.start.is_empty() && unit.refused.is_none() && name.ends_with(".service") {
             unit.refused = Some("Service has no ExecStart= setting. Refusing.".to_owned());
         }
-        if !name.ends_with(".service") && !name.ends_with(".target") {
-            unit.refused = Some("only services can be run by this init. Refusing.".to_owned());
+        if name.ends_with(".timer") && !unit.timer.is_set() {
+            let reason = "Timer unit lacks value setting. Refusing.";
+            unit.refused = Some(unit.timer.trouble.clone().unwrap_or(reason.to_owned()));
+        }
+        if ![".service", ".target", ".timer"]
+            .iter()
+            .any(|kind| name.ends_with(kind))
+        {
+            let reason = "only services and timers can be run by this init. Refusing.";
+            unit.refused = Some(reason.to_owned());
         }
         Ok(Some(unit))
     }
@@ -218,11 +263,13 @@ impl Unit {
             environment_files: Vec::new(),
             directory: None,
             remain_after_exit: false,
+            pid_file: None,
             identifier: None,
             kill_signal: libc::SIGTERM,
             kill_main_only: false,
             open_files: None,
             directories: Vec::new(),
+            timer: Timer::default(),
             refused: None,
         }
     }
@@ -259,6 +306,7 @@ impl Unit {
         match section {
             "Unit" => self.set_unit(key, value),
             "Service" => self.set_service(key, value),
+            "Timer" => self.timer.set(key, value),
             "Install" => match key {
                 "WantedBy" => extend(&mut self.wanted_by, value),
                 "RequiredBy" => extend(&mut self.required_by, value),
@@ -316,6 +364,9 @@ impl Unit {
             "User" => self.user = some(value),
             "Group" => self.group = some(value),
             "WorkingDirectory" => self.directory = some(value).map(PathBuf::from),
+            "PIDFile" => {
+                self.pid_file = some(value).map(|path| Path::new("/run").join(path));
+            }
             "RemainAfterExit" => self.remain_after_exit = yes(value),
             "SyslogIdentifier" => self.identifier = some(value),
             "KillMode" => self.kill_main_only = matches!(value, "process" | "mixed"),
@@ -372,7 +423,8 @@ impl Unit {
             "exec" => Type::Exec,
             "notify" | "notify-reload" => Type::Notify,
             "oneshot" => Type::Oneshot,
-            "forking" | "dbus" => {
+            "forking" => Type::Forking,
+            "dbus" => {
                 self.refused = Some(format!(
                     "Type={value} is not supported by this init. Refusing."
                 ));

@@ -1,0 +1,299 @@
+//! What people type on a node besides etcd and Kubernetes: `ssh`, `scp`, `systemctl`, `apt`,
+//! `wget`, `tar`, `useradd`.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use sandbox::{Account, Directory, Exec, Fabric, FabricSpec, NodeSpec};
+
+fn fabric(session: &Path) -> Fabric {
+    let mut spec = FabricSpec::new(session);
+    spec.program = env!("CARGO_BIN_EXE_kubedrill").into();
+    for (name, number) in [("etcd1", 171), ("etcd2", 172)] {
+        let mut node = NodeSpec::new(name, spec.subnet.host(number));
+        node.applets = [
+            "systemctl",
+            "journalctl",
+            "sudo",
+            "ssh",
+            "scp",
+            "apt",
+            "apt-get",
+            "wget",
+            "curl",
+            "reboot",
+        ]
+        .map(String::from)
+        .to_vec();
+        spec.nodes.push(node);
+    }
+    if sandbox::maps_users() {
+        let node = &mut spec.nodes[0];
+        node.users.push(Account {
+            name: "keeper".into(),
+            uid: 950,
+            home: "/srv/keep".into(),
+        });
+        node.directories.push(Directory {
+            path: "/srv/keep".into(),
+            mode: 0o700,
+            uid: 950,
+        });
+    }
+    Fabric::start(&spec).expect("the nodes boot")
+}
+
+/// Runs `script` with its own text as standard input, as a script is run that is piped into
+/// a shell.
+fn bash(fabric: &Fabric, script: &str) -> String {
+    let exec = Exec::bash(format!("exec 2>&1; {script}"));
+    let output = fabric
+        .command("etcd1", &exec)
+        .expect("a command")
+        .stdin(Stdio::null())
+        .output()
+        .expect("output");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Each row: what is typed, and what must be printed somewhere. Rows build on each other.
+fn holds(fabric: &Fabric, rows: &[(&str, &str)]) {
+    for (typed, expected) in rows {
+        let printed = bash(fabric, typed);
+        assert!(printed.contains(expected), "{typed}\n{printed}");
+    }
+}
+
+#[test]
+fn files_and_commands_travel_between_nodes() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let fabric = fabric(&dir.path().join("session"));
+    holds(
+        &fabric,
+        &[
+            ("ssh etcd2 hostname", "etcd2"),
+            ("ssh etcd2 'exit 7'; echo $?", "7"),
+            (
+                "ssh etcd9 true; echo $?",
+                "Could not resolve hostname etcd9",
+            ),
+            (
+                "ssh etcd2 bash <<'END'\necho \"$(hostname) $((20 + 22))\"\nEND",
+                "etcd2 42",
+            ),
+            (
+                "printf 'ssh -n etcd2 hostname\\necho still here\\n' | bash",
+                "still here",
+            ),
+            (
+                "echo hi > /tmp/a; scp /tmp/a etcd2:/tmp/b; ssh etcd2 cat /tmp/b",
+                "hi",
+            ),
+            ("scp etcd2:/tmp/b /tmp/c && cat /tmp/c", "hi"),
+            (
+                "mkdir -p /tmp/d/e; echo deep > /tmp/d/e/f; scp -r /tmp/d root@etcd2:/tmp/; ssh etcd2 cat /tmp/d/e/f",
+                "deep",
+            ),
+            ("scp /tmp/d etcd2:/tmp/; echo $?", "not a regular file"),
+            (
+                "scp /tmp/absent etcd2:/tmp/; echo $?",
+                "No such file or directory",
+            ),
+            ("scp /tmp/a etcd2:/absent/x; echo $?", "1"),
+            (
+                "head -c 3000000 /dev/urandom > /tmp/big; scp -q /tmp/big etcd2:; \
+                 [ \"$(sha256sum < /tmp/big)\" = \"$(ssh etcd2 'sha256sum < /root/big')\" ] && echo equal",
+                "equal",
+            ),
+            (
+                "chmod 600 /tmp/a; scp /tmp/a etcd2:/tmp/m; ssh etcd2 stat -c %a /tmp/m",
+                "600",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn packages_and_releases_are_served_without_a_network() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let fabric = fabric(&dir.path().join("session"));
+    let base = "https://github.com/etcd-io/etcd/releases/download/v3.5.12";
+    let archive = match std::env::consts::ARCH {
+        "aarch64" => "etcd-v3.5.12-linux-arm64",
+        _ => "etcd-v3.5.12-linux-amd64",
+    };
+    for (typed, expected) in [
+        ("etcdctl version", "not found"),
+        ("sudo apt update", "All packages are up to date."),
+        (
+            "sudo apt install nginx-that-is-not; echo $?",
+            "E: Unable to locate package",
+        ),
+        ("sudo apt install -y etcd-client", "Setting up etcd-client"),
+        ("ETCDCTL_API=3 etcdctl version", "API version: 3.5"),
+        ("apt-get install etcd-client", "already the newest version"),
+        ("cd /root && wget BASE/ARCHIVE.tar.gz", "saved"),
+        (
+            "cd /root && wget -q BASE/SHA256SUMS && sha256sum -c SHA256SUMS",
+            "OK",
+        ),
+        ("wget BASE/etcd-v9.tar.gz; echo $?", "ERROR 404: Not Found."),
+        ("cd /root && wget -q BASE/SHA256SUMS; ls", "SHA256SUMS.1"),
+        (
+            "cd /tmp && curl -sLO BASE/ARCHIVE.tar.gz && cmp ARCHIVE.tar.gz /root/ARCHIVE.tar.gz && echo same",
+            "same",
+        ),
+        (
+            "cd /tmp && curl -s -o r BASE/ARCHIVE.tar.gz; wc -c < r",
+            "0",
+        ),
+        ("curl -fsSL BASE/absent; echo $?", "error: 404"),
+        ("cd /root && tar -xvf ARCHIVE.tar.gz", "ARCHIVE/etcdctl"),
+        (
+            "cd /root/ARCHIVE && sudo mv etcd etcdctl /usr/local/bin/ && etcd --version",
+            "etcd Version: 3.5",
+        ),
+        ("/usr/local/bin/etcdctl version", "etcdctl version: 3.5"),
+    ] {
+        let fill = |text: &str| text.replace("BASE", base).replace("ARCHIVE", archive);
+        let (typed, expected) = (fill(typed), fill(expected));
+        let printed = bash(&fabric, &typed);
+        assert!(printed.contains(&expected), "{typed}\n{printed}");
+    }
+}
+
+#[test]
+fn users_own_what_is_theirs() {
+    if !sandbox::maps_users() {
+        eprintln!("left out: this host maps no users into a lab");
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let fabric = fabric(&dir.path().join("session"));
+    holds(
+        &fabric,
+        &[
+            ("stat -c '%U %a' /srv/keep", "keeper 700"),
+            ("id keeper", "uid=950(keeper) gid=950(keeper)"),
+            (
+                "sudo useradd --system --no-create-home --shell /sbin/nologin etcd; id etcd",
+                "(etcd)",
+            ),
+            (
+                "groupadd --system more && useradd --system --gid more more && id more",
+                "(more)",
+            ),
+            (
+                "sudo mkdir -p /var/lib/etcd && sudo chown -R etcd:etcd /var/lib/etcd; stat -c %U:%G /var/lib/etcd",
+                "etcd:etcd",
+            ),
+            (
+                "sudo -u etcd touch /var/lib/etcd/x && stat -c %U /var/lib/etcd/x",
+                "etcd",
+            ),
+            ("sudo -u etcd touch /root/x; echo $?", "Permission denied"),
+        ],
+    );
+}
+
+#[test]
+fn services_of_all_types_timers_and_edits() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let fabric = fabric(&dir.path().join("session"));
+    let unit = |name: &str, text: &str| {
+        let path = format!("/etc/systemd/system/{name}");
+        bash(
+            &fabric,
+            &format!("printf '{text}' > {path}; systemctl daemon-reload"),
+        )
+    };
+    unit(
+        "daemon.service",
+        "[Service]\\nType=forking\\nPIDFile=/run/daemon.pid\\n\
+         ExecStart=/bin/bash -c \"setsid sleep 1000 & echo \\$! > /run/daemon.pid\"\\n",
+    );
+    unit(
+        "note.service",
+        "[Service]\\nType=oneshot\\nExecStart=/bin/bash -c \"date >> /var/log/note\"\\n",
+    );
+    unit(
+        "note.timer",
+        "[Timer]\\nOnActiveSec=200ms\\nOnUnitActiveSec=300ms\\n[Install]\\nWantedBy=timers.target\\n",
+    );
+    unit(
+        "nightly.timer",
+        "[Timer]\\nOnCalendar=*-*-* 02:30:00\\nUnit=note.service\\n",
+    );
+    unit("broken.timer", "[Timer]\\nOnCalendar=sometimes\\n");
+    unit(
+        "plain.service",
+        "[Service]\\nExecStart=/bin/sleep 1000\\n[Install]\\nWantedBy=multi-user.target\\n",
+    );
+    holds(
+        &fabric,
+        &[
+            (
+                "systemctl start daemon; systemctl is-active daemon",
+                "active",
+            ),
+            (
+                "[ $(systemctl show -p MainPID --value daemon) = $(cat /run/daemon.pid) ] && echo adopted",
+                "adopted",
+            ),
+            (
+                "systemctl stop daemon; systemctl is-active daemon; pgrep -x sleep || echo none",
+                "none",
+            ),
+            (
+                "systemctl enable --now note.timer; systemctl is-active note.timer",
+                "active",
+            ),
+            (
+                "for a in $(seq 100); do [ $(wc -l < /var/log/note) -ge 2 ] && break; sleep 0.1; done; wc -l /var/log/note",
+                " /var/log/note",
+            ),
+            ("[ $(wc -l < /var/log/note) -ge 2 ] && echo twice", "twice"),
+            ("systemctl list-timers", "note.service"),
+            (
+                "systemctl status note.timer --no-pager",
+                "Active: active (waiting)",
+            ),
+            (
+                "systemctl stop note.timer; systemctl is-active note.timer",
+                "inactive",
+            ),
+            (
+                "systemctl start nightly.timer; systemctl list-timers --no-pager",
+                "02:30:00",
+            ),
+            (
+                "systemctl start broken.timer; echo $?",
+                "Failed to parse calendar specification",
+            ),
+            (
+                "printf '[Service]\\nEnvironment=A=b\\n' | systemctl edit --stdin plain; systemctl cat plain",
+                "override.conf",
+            ),
+            (
+                "systemctl enable --now plain; systemctl show plain -p Type,Restart",
+                "Type=simple",
+            ),
+            (
+                "EDITOR='sed -i s/A=b/A=c/' systemctl edit plain; systemctl restart plain; \
+                 tr '\\0' '\\n' < /proc/$(systemctl show -p MainPID --value plain)/environ",
+                "A=c",
+            ),
+            ("EDITOR=false systemctl edit plain; echo $?", "1"),
+            ("systemctl mask note; echo $?", "already exists"),
+        ],
+    );
+    fabric.reboot("etcd1").expect("it boots again");
+    holds(
+        &fabric,
+        &[
+            ("systemctl is-active plain", "active"),
+            ("systemctl is-active daemon", "inactive"),
+            ("systemctl is-active note.timer", "active"),
+        ],
+    );
+}
