@@ -17,7 +17,7 @@ use sandbox::Fabric;
 
 use crate::{
     assignment::{Answer, Assignment, Certificates, Facts},
-    live::{Api, Etcd, Found},
+    live::{Api, Etcd, Found, Identity},
     node::Node,
     probes, run,
     verdict::{CheckReport, Outcome, Report, TaskReport},
@@ -257,6 +257,29 @@ async fn look_at(scene: &probes::Scene<'_>, probe: &Probe) -> probes::Result {
     }
 }
 
+/// A member that the lab starts with; its setup may have taken others down. `None` if none
+/// runs by design.
+async fn first_that_answers(
+    assignment: &Assignment,
+    etcd: &Etcd,
+) -> Result<Option<Identity>, String> {
+    let mut trouble = None;
+    for name in &assignment.members {
+        let address = assignment.addresses.get(name);
+        match etcd
+            .identity(*address.unwrap_or(&Ipv4Addr::LOCALHOST))
+            .await
+        {
+            Ok(identity) => return Ok(Some(identity)),
+            Err(reason) => trouble = Some(reason),
+        }
+    }
+    match trouble {
+        Some(reason) => Err(reason),
+        None => Ok(None),
+    }
+}
+
 async fn facts_now(
     assignment: &Assignment,
     fabric: &Fabric,
@@ -264,12 +287,7 @@ async fn facts_now(
     api: &Api,
 ) -> Result<Facts, String> {
     let mut facts = Facts::default();
-    let mut members = assignment
-        .members
-        .iter()
-        .filter_map(|name| assignment.addresses.get(name));
-    if let Some(first) = members.next() {
-        let identity = etcd.identity(*first).await?;
+    if let Some(identity) = first_that_answers(assignment, etcd).await? {
         facts.etcd_cluster_id = identity.cluster_id;
         facts.revision = identity.revision;
         facts.raft_term = identity.raft_term;

@@ -368,6 +368,8 @@ pub struct ObjectProbe {
     /// A snapshot that must hold the very same object (the same UID), so that one
     /// made again by hand is told apart; empty means none.
     pub same_as_in: String,
+    /// The node that has that snapshot; empty means the check's own.
+    pub snapshot_node: String,
 }
 
 /// A file.

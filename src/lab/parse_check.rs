@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Probes that make no sense in a lab of etcd alone.
-const NEED_KUBERNETES: [&str; 3] = ["history", "manifest", "object"];
+const NEED_KUBERNETES: [&str; 5] = ["access", "history", "manifest", "object", "restore_order"];
 
 /// Reads one check of a task that is done on `node`; `None` if it names no probe,
 /// which has been reported.
@@ -56,13 +56,13 @@ pub fn read(
         );
     }
     let (probe, default_name) = match probe {
-        "snapshot" => snapshot(reader, &mut fields),
+        "snapshot" => snapshot(reader, &mut fields, cluster),
         "data_dir" => data_dir(reader, &mut fields),
         "history" => history(reader, &mut fields),
         "manifest" => manifest(reader, &mut fields),
         "members" => members(reader, &mut fields, cluster),
         "handover" => handover(reader, &mut fields),
-        "object" => object(reader, &mut fields),
+        "object" => object(reader, &mut fields, &nodes),
         "file" => file(reader, &mut fields),
         other => parse_live::read(reader, &mut fields, other),
     };
@@ -103,10 +103,20 @@ pub(crate) fn keys(reader: &mut Reader, fields: &mut Fields<'_>, key: &'static s
     keys
 }
 
-fn snapshot(reader: &mut Reader, fields: &mut Fields<'_>) -> (Probe, String) {
+fn snapshot(reader: &mut Reader, fields: &mut Fields<'_>, cluster: Cluster) -> (Probe, String) {
+    // It is the namespace kube-system that tells clusters apart.
+    let tells_apart = cluster.control_planes > 0;
+    if !tells_apart && fields.flag(reader, "this_cluster") == Some(true) {
+        reader.diagnostics.add(
+            "lab::no-api",
+            fields.span_of("this_cluster"),
+            "without Kubernetes nothing tells this cluster's snapshots from another's",
+            "expected no `this_cluster`, or keys in `holds`",
+        );
+    }
     let probe = SnapshotProbe {
         path: path(reader, fields, "snapshot"),
-        this_cluster: fields.flag(reader, "this_cluster").unwrap_or(true),
+        this_cluster: fields.flag(reader, "this_cluster").unwrap_or(tells_apart),
         since_start: fields.flag(reader, "since_start").unwrap_or(true),
         holds: keys(reader, fields, "holds"),
         lacks: keys(reader, fields, "lacks"),
@@ -263,7 +273,7 @@ fn handover(reader: &mut Reader, fields: &mut Fields<'_>) -> (Probe, String) {
     (Probe::Handover(probe), name)
 }
 
-fn object(reader: &mut Reader, fields: &mut Fields<'_>) -> (Probe, String) {
+fn object(reader: &mut Reader, fields: &mut Fields<'_>, nodes: &[String]) -> (Probe, String) {
     let reference = fields.required_text(reader, "object");
     if !reference.is_empty() && reference.split('/').filter(|part| !part.is_empty()).count() != 2 {
         reader.diagnostics.add(
@@ -280,8 +290,17 @@ fn object(reader: &mut Reader, fields: &mut Fields<'_>) -> (Probe, String) {
         exists: fields.flag(reader, "exists").unwrap_or(true),
         ready: fields.text(reader, "ready").unwrap_or_default(),
         same_as_in: fields.text(reader, "same_as_in").unwrap_or_default(),
+        snapshot_node: fields.text(reader, "snapshot_node").unwrap_or_default(),
         reference,
     };
+    if !probe.snapshot_node.is_empty() && !nodes.contains(&probe.snapshot_node) {
+        reader.diagnostics.add(
+            "lab::unknown-node",
+            fields.span_of("snapshot_node"),
+            format!("the cluster has no node `{}`", probe.snapshot_node),
+            format!("expected one of {}", nodes.join(", ")),
+        );
+    }
     let has_more = !probe.ready.is_empty() || !probe.same_as_in.is_empty();
     if !probe.exists && has_more {
         reader.diagnostics.add(

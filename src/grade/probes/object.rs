@@ -6,7 +6,7 @@ use lab::model::ObjectProbe;
 use serde_json::Value;
 
 use super::{Result, Scene, snapshot, stored_uid_is, uid};
-use crate::{live::Found, verdict::Outcome};
+use crate::{live::Found, node::Node, verdict::Outcome};
 
 /// How long Pods may take to become ready, or to start anew after a restore, before
 /// that counts.
@@ -109,7 +109,14 @@ fn is_the_one_in(
     object: &Value,
 ) -> Result<()> {
     let file = &probe.same_as_in;
-    let keyspace = snapshot::read(&scene.node, file, &[key.to_owned()])?;
+    let node = Node {
+        fabric: scene.node.fabric,
+        name: match probe.snapshot_node.as_str() {
+            "" => scene.node.name,
+            other => other,
+        },
+    };
+    let keyspace = snapshot::read(&node, file, &[key.to_owned()])?;
     let Some(stored) = keyspace.value(key) else {
         let found = format!(
             "{} is not in {file}, so it can't come from there",
