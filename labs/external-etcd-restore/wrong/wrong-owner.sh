@@ -1,0 +1,12 @@
+# Leaves the directories root's: the service can't open them.
+for node in etcd2 etcd3; do ssh -n $node mkdir -p "$(dirname "$file")"; scp etcd1:"$file" $node:"$file"; done
+cluster=etcd1=https://192.168.10.171:2380,etcd2=https://192.168.10.172:2380,etcd3=https://192.168.10.173:2380
+for number in 1 2 3; do
+  ssh -n etcd$number "etcdctl snapshot restore $file --name etcd$number --initial-cluster $cluster \
+    --initial-cluster-token $token --initial-advertise-peer-urls https://192.168.10.17$number:2380 --data-dir $dir"
+done
+for node in etcd1 etcd2 etcd3; do
+  ssh -n $node "sed -i 's|--data-dir=[^ ]*|--data-dir=$dir|' /etc/systemd/system/etcd.service"
+  ssh -n $node 'systemctl daemon-reload && systemctl restart --no-block etcd'
+done
+sleep 3
