@@ -10,7 +10,7 @@ use kube::resources::{self, Resource};
 use serde_json::{Value, json};
 
 use crate::app::{App, now, stored, uuid};
-use crate::etcd::EtcdError;
+use crate::etcd::{EtcdError, Written};
 
 mod roles;
 
@@ -115,22 +115,33 @@ async fn endpoints(app: &App) -> Result<(), EtcdError> {
     }
     for (resource, object) in objects {
         let key = resource.key("default", "kubernetes");
-        let (found, _) = app.etcd.get(&key).await?;
-        let Some(kv) = found else {
-            let object = complete(resource, object);
-            app.etcd.put(&key, stored(&object), 0, 0).await?;
-            continue;
-        };
-        let Some(mut current) = crate::cache::decode(&kv) else {
-            continue;
-        };
-        if add_address(&mut current, &address) {
-            app.etcd
-                .put(&key, stored(&current), kv.mod_revision, 0)
-                .await?;
-        }
+        // Other servers of the cluster start at the same moment; who lost reads again.
+        while !add_to(app, resource, &key, &object, &address).await? {}
     }
     Ok(())
+}
+
+/// Brings `address` into the object at `key`, or makes `object` if there is none. False if
+/// another server has written meanwhile.
+async fn add_to(
+    app: &App,
+    resource: &'static Resource,
+    key: &str,
+    object: &Value,
+    address: &str,
+) -> Result<bool, EtcdError> {
+    let (found, _) = app.etcd.get(key).await?;
+    let (bytes, revision) = match found {
+        None => (stored(&complete(resource, object.clone())), 0),
+        Some(kv) => match crate::cache::decode(&kv) {
+            Some(mut current) if add_address(&mut current, address) => {
+                (stored(&current), kv.mod_revision)
+            }
+            _ => return Ok(true),
+        },
+    };
+    let written = app.etcd.put(key, bytes, revision, 0).await?;
+    Ok(matches!(written, Written::Done(_)))
 }
 
 /// Adds this server's address to an Endpoints or EndpointSlice; false if it is there.
