@@ -233,7 +233,7 @@ fn services_of_all_types_timers_and_edits() {
         &fabric,
         &[
             (
-                "systemctl start daemon; systemctl is-active daemon",
+                "systemctl start daemon; systemctl is-active daemon | grep -x active",
                 "active",
             ),
             (
@@ -245,7 +245,7 @@ fn services_of_all_types_timers_and_edits() {
                 "none",
             ),
             (
-                "systemctl enable --now note.timer; systemctl is-active note.timer",
+                "systemctl enable --now note.timer; systemctl is-active note.timer | grep -x active",
                 "active",
             ),
             (
