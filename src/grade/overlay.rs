@@ -1,7 +1,7 @@
 //! A file that can be written without being changed: what is written stays in memory.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     fs::File,
     io,
     os::unix::fs::FileExt,
@@ -94,10 +94,10 @@ impl Disk for Overlay {
         let of_file = written.of_file;
         let mut at = 0;
         for (block, within, take) in parts(offset, data.len()) {
-            if !written.blocks.contains_key(&block) {
+            if let Entry::Vacant(slot) = written.blocks.entry(block) {
                 let mut bytes = Box::new([0; BLOCK_BYTES]);
                 self.read_file(&mut bytes[..], block * BLOCK_BYTES as u64, of_file)?;
-                written.blocks.insert(block, bytes);
+                slot.insert(bytes);
             }
             if let Some(bytes) = written.blocks.get_mut(&block) {
                 bytes[within..within + take].copy_from_slice(&data[at..at + take]);

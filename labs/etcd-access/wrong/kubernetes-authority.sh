@@ -1,5 +1,4 @@
-# The wrong one of the three authorities: every user of the cluster has a certificate of it,
-# and the API server has none.
+# The wrong one of the three authorities, which the container does not even see.
 kubectl delete clusterrolebinding $bot-anything
 kubectl -n $space create role pods --verb=get,list,watch --resource=pods
 kubectl -n $space create rolebinding pods --role=pods --serviceaccount=$space:$bot
