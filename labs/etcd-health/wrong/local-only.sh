@@ -10,7 +10,7 @@ etcdctl endpoint status --cluster -w table
 
 members=$(etcdctl member list)
 for url in $(echo "$members" | cut -d, -f5); do
-  etcdctl --endpoints=$url endpoint health >/dev/null 2>&1 || silent=$(echo "$members" | grep " $url," | cut -d, -f3)
+  ETCDCTL_ENDPOINTS=$url etcdctl endpoint health >/dev/null 2>&1 || silent=$(echo "$members" | grep " $url," | cut -d, -f3)
 done
 cat > /root/health.txt <<END
 members: $(etcdctl endpoint status | cut -d, -f2)

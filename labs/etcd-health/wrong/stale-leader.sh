@@ -10,7 +10,7 @@ etcdctl endpoint status --cluster -w table
 
 members=$(etcdctl member list)
 for url in $(echo "$members" | cut -d, -f5); do
-  etcdctl --endpoints=$url endpoint health >/dev/null 2>&1 || silent=$(echo "$members" | grep " $url," | cut -d, -f3)
+  ETCDCTL_ENDPOINTS=$url etcdctl endpoint health >/dev/null 2>&1 || silent=$(echo "$members" | grep " $url," | cut -d, -f3)
 done
 cat > /root/health.txt <<END
 members: $(echo "$members" | cut -d, -f1 | paste -sd,)
@@ -23,4 +23,4 @@ END
 cat /root/health.txt
 leader=$(etcdctl endpoint status --cluster 2>/dev/null | grep ', true, false, ')
 other=$(etcdctl endpoint status --cluster 2>/dev/null | grep ', false, false, ' | head -1 | cut -d, -f2)
-etcdctl --endpoints=$(echo "$leader" | cut -d, -f1) move-leader $other
+ETCDCTL_ENDPOINTS=$(echo "$leader" | cut -d, -f1) etcdctl move-leader $other
