@@ -5,7 +5,7 @@ export ETCDCTL_CERT=/etc/kubernetes/pki/etcd/server.crt ETCDCTL_KEY=/etc/kuberne
 old=$(pgrep -x etcd)
 sed -i 's|--quota-backend-bytes=.*|--quota-backend-bytes=8589934592|' /etc/kubernetes/manifests/etcd.yaml
 for attempt in $(seq 300); do new=$(pgrep -x etcd); [ -n "$new" ] && [ "$new" != "$old" ] && break; sleep 0.1; done
-for attempt in $(seq 300); do etcdctl endpoint health >/dev/null 2>&1 && break; sleep 0.1; done
+for attempt in $(seq 300); do etcdctl endpoint status >/dev/null 2>&1 && break; sleep 0.1; done
 etcdctl alarm disarm
 rev=$(etcdctl endpoint status -w json | grep -o '"revision":[0-9]*' | cut -d: -f2)
 etcdctl compact $rev
