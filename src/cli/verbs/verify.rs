@@ -289,14 +289,7 @@ fn prove(lab: &Lab, scenario: &Scenario, repeat: u32, engine: &Engine) -> Proof 
         ..Limits::default()
     };
     let script = scenario.script.as_bytes();
-    match scenario::run(
-        &lab.dir,
-        lab.seed,
-        &scenario.given,
-        script,
-        &limits,
-        engine,
-    ) {
+    match scenario::run(&lab.dir, lab.seed, &scenario.given, script, &limits, engine) {
         Ok(run) => {
             proof.seconds = seconds(run.took);
             proof.score = format!(
