@@ -12,6 +12,7 @@ mod run;
 pub mod server;
 pub mod size;
 pub mod tls;
+mod token;
 pub mod transport;
 pub mod version;
 

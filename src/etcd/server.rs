@@ -4,6 +4,7 @@
 //! talked to through [`Network`], [`Transport`] and [`PeerClient`].
 
 mod apply;
+mod auth;
 mod background;
 mod bootstrap;
 mod clock;
@@ -34,6 +35,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use wire::etcdserverpb::ResponseHeader;
 
+pub use auth::Caller;
 pub use clock::{Clock, SystemClock};
 pub use config::{AutoCompaction, ClusterState, Config};
 pub use error::EtcdError;
@@ -43,6 +45,7 @@ pub use network::{
 };
 
 use crate::raft::events::{Event, RaftStatus};
+use crate::token::Tokens;
 use progress::{Progress, RequestIds, Waiters};
 
 /// The version that this member claims, because it does what that release does.
@@ -67,6 +70,7 @@ struct Inner {
     progress: Arc<Progress>,
     waiters: Waiters,
     ids: RequestIds,
+    tokens: Tokens,
     inbox: mpsc::Sender<Event>,
     reads: mpsc::UnboundedSender<oneshot::Sender<Result<(), EtcdError>>>,
     /// Told when a compaction was scheduled.

@@ -54,6 +54,8 @@ pub struct Applied {
     pub batch_full: bool,
     /// A compaction was scheduled: [`crate::Store::compact_step`] has work.
     pub compaction_scheduled: bool,
+    /// What it means for the tokens that the server keeps.
+    pub tokens: Option<crate::TokenChange>,
 }
 
 /// The answer to a request that went through the log.
@@ -72,8 +74,24 @@ pub enum Response {
     LeaseRevoke(pb::LeaseRevokeResponse),
     LeaseCheckpoint(pb::LeaseCheckpointResponse),
     Alarm(pb::AlarmResponse),
+    /// The token is a simple one; a server with other tokens puts its own in its place.
+    Authenticate(pb::AuthenticateResponse),
+    AuthEnable(pb::AuthEnableResponse),
     AuthDisable(pb::AuthDisableResponse),
     AuthStatus(pb::AuthStatusResponse),
+    UserAdd(pb::AuthUserAddResponse),
+    UserDelete(pb::AuthUserDeleteResponse),
+    UserChangePassword(pb::AuthUserChangePasswordResponse),
+    UserGrantRole(pb::AuthUserGrantRoleResponse),
+    UserRevokeRole(pb::AuthUserRevokeRoleResponse),
+    UserGet(pb::AuthUserGetResponse),
+    UserList(pb::AuthUserListResponse),
+    RoleAdd(pb::AuthRoleAddResponse),
+    RoleDelete(pb::AuthRoleDeleteResponse),
+    RoleGrantPermission(pb::AuthRoleGrantPermissionResponse),
+    RoleRevokePermission(pb::AuthRoleRevokePermissionResponse),
+    RoleGet(pb::AuthRoleGetResponse),
+    RoleList(pb::AuthRoleListResponse),
 }
 
 /// How much there is of what, for metrics.

@@ -52,6 +52,41 @@ pub enum Error {
     Corrupt,
     #[error("etcdserver: authentication is not enabled")]
     AuthNotEnabled,
+    #[error("etcdserver: root user does not exist")]
+    RootUserNotExist,
+    #[error("etcdserver: root user does not have root role")]
+    RootRoleNotExist,
+    #[error("etcdserver: user name already exists")]
+    UserExists,
+    #[error("etcdserver: user name is empty")]
+    UserEmpty,
+    #[error("etcdserver: user name not found")]
+    UserNotFound,
+    #[error("etcdserver: role name already exists")]
+    RoleExists,
+    #[error("etcdserver: role name not found")]
+    RoleNotFound,
+    #[error("etcdserver: role name is empty")]
+    RoleEmpty,
+    #[error("etcdserver: authentication failed, invalid user ID or password")]
+    AuthFailed,
+    /// etcd has no text for clients here and shows its own.
+    #[error("auth: authentication failed, password was given for no password user")]
+    NoPasswordUser,
+    #[error("etcdserver: permission not given")]
+    PermissionNotGiven,
+    #[error("etcdserver: permission denied")]
+    PermissionDenied,
+    #[error("etcdserver: role is not granted to the user")]
+    RoleNotGranted,
+    #[error("etcdserver: permission is not granted to the role")]
+    PermissionNotGranted,
+    #[error("etcdserver: invalid auth token")]
+    InvalidAuthToken,
+    #[error("etcdserver: invalid auth management")]
+    InvalidAuthManagement,
+    #[error("etcdserver: revision of auth store is old")]
+    AuthOldRevision,
     /// A watch range that holds nothing (`mvcc/watcher.go`).
     #[error("mvcc: watcher range is empty")]
     WatchRangeEmpty,
@@ -89,7 +124,15 @@ impl Error {
             | Error::ValueProvided
             | Error::LeaseProvided
             | Error::TooManyOps
-            | Error::DuplicateKey => 3,
+            | Error::DuplicateKey
+            | Error::UserEmpty
+            | Error::RoleEmpty
+            | Error::AuthFailed
+            | Error::PermissionNotGiven
+            | Error::InvalidAuthManagement
+            | Error::AuthOldRevision => 3,
+            Error::PermissionDenied => 7,
+            Error::InvalidAuthToken => 16,
             Error::Compacted | Error::FutureRevision | Error::LeaseTtlTooLarge => 11,
             Error::NoSpace => 8,
             Error::LeaseNotFound | Error::MemberNotFound => 5,
@@ -99,11 +142,19 @@ impl Error {
             | Error::PeerUrlExists
             | Error::MemberNotLearner
             | Error::TooManyLearners
+            | Error::RootUserNotExist
+            | Error::RootRoleNotExist
+            | Error::UserExists
+            | Error::UserNotFound
+            | Error::RoleExists
+            | Error::RoleNotFound
+            | Error::RoleNotGranted
+            | Error::PermissionNotGranted
             | Error::AuthNotEnabled => 9,
             Error::Corrupt | Error::Damaged(_) => 15,
             Error::Unsupported(_) => 12,
             Error::Unavailable(_) => 14,
-            Error::WatchRangeEmpty | Error::WatchIdExists => 2,
+            Error::WatchRangeEmpty | Error::WatchIdExists | Error::NoPasswordUser => 2,
             Error::BadEntry { .. } | Error::Backend(_) => 13,
         }
     }

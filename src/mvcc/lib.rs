@@ -1,5 +1,5 @@
 //! The replicated state machine of one etcd 3.5 member, over a bolt file:
-//! revisions, key index, compaction, watches, leases, alarms, members.
+//! revisions, key index, compaction, watches, leases, alarms, users and roles, members.
 //!
 //! No sockets, no threads, no clock, no randomness: what happens is a function of
 //! the state, the log entry and the time that the caller gives. Disk is reached
@@ -16,6 +16,7 @@
 
 mod alarm;
 mod apply;
+mod auth;
 mod batch;
 mod bucket;
 mod check;
@@ -42,6 +43,7 @@ mod writer;
 #[cfg(test)]
 mod store_tests;
 
+pub use auth::{AuthInfo, TokenChange};
 pub use check::{
     check_delete_range_request, check_put_request, check_range_request, check_txn_request,
 };

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use wire::raftpb::ConfState;
 
 use crate::alarm::Alarms;
+use crate::auth::Auth;
 use crate::compaction::Compactions;
 use crate::index::Index;
 use crate::lease::Lessor;
@@ -28,7 +29,6 @@ pub(crate) struct Loaded {
     pub stored_removed: BTreeSet<u64>,
     pub compactions: Compactions,
     pub conf_state: Option<ConfState>,
-    pub auth_revision: u64,
 }
 
 /// Makes what a member makes in its database when it starts.
@@ -55,13 +55,6 @@ pub(crate) fn prepare(db: &bolt::Db) -> Result<()> {
 /// Loads everything from the last commit.
 pub(crate) fn load(db: &bolt::Db, config: &Config) -> Result<Loaded> {
     let tx = db.begin_read()?;
-    if get(&tx, bucket::AUTH, bucket::AUTH_ENABLED)?.as_deref() == Some(&[1]) {
-        return Err(Error::Unsupported(
-            "the database has authentication enabled, which this member does not enforce yet; \
-             disable it with `etcdctl auth disable` first"
-                .into(),
-        ));
-    }
     let mut lessor = Lessor::new(config);
     each(&tx, bucket::LEASE, |_, value| lessor.restore(value))?;
     let mut alarms = Alarms::default();
@@ -83,7 +76,7 @@ pub(crate) fn load(db: &bolt::Db, config: &Config) -> Result<Loaded> {
                 .map_err(|e| damaged("meta", "a configuration as JSON", &e))?,
         ),
     };
-    let auth_revision = number(&tx, bucket::AUTH, bucket::AUTH_REVISION)?;
+    let auth = load_auth(&tx)?;
     Ok(Loaded {
         state: State {
             index,
@@ -91,6 +84,7 @@ pub(crate) fn load(db: &bolt::Db, config: &Config) -> Result<Loaded> {
             revision: newest.max(compacted),
             compacted,
             view: View::new(tx),
+            auth,
             position,
         },
         lessor,
@@ -100,7 +94,6 @@ pub(crate) fn load(db: &bolt::Db, config: &Config) -> Result<Loaded> {
         membership,
         compactions,
         conf_state,
-        auth_revision,
     })
 }
 
@@ -131,6 +124,19 @@ fn load_index(tx: &bolt::ReadTx, lessor: &mut Lessor) -> Result<(Index, i64)> {
         lessor.attach(&key, lease);
     }
     Ok((index, newest))
+}
+
+fn load_auth(tx: &bolt::ReadTx) -> Result<Auth> {
+    let enabled = get(tx, bucket::AUTH, bucket::AUTH_ENABLED)?.as_deref() == Some(&[1]);
+    let mut auth = Auth::new(enabled, number(tx, bucket::AUTH, bucket::AUTH_REVISION)?);
+    each(tx, bucket::AUTH_USERS, |key, value| {
+        auth.restore_user(key, value)
+    })?;
+    each(tx, bucket::AUTH_ROLES, |key, value| {
+        auth.restore_role(key, value)
+    })?;
+    auth.restored();
+    Ok(auth)
 }
 
 fn load_membership(tx: &bolt::ReadTx) -> Result<Membership> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use wire::etcdserverpb as pb;
 use wire::mvccpb::KeyValue;
 
+use crate::auth::Auth;
 use crate::index::{Index, Span};
 use crate::revision::Rev;
 use crate::view::{Found, View, resolve};
@@ -19,6 +20,7 @@ pub(crate) struct State {
     /// The last compaction; -1 for none.
     pub compacted: i64,
     pub view: View,
+    pub auth: Auth,
     /// Index and term of the last entry applied.
     pub position: (u64, u64),
 }

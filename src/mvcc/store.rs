@@ -13,7 +13,9 @@ use crate::lease::{Lessor, Renewed};
 use crate::open::{self, Cluster, Loaded};
 use crate::state::{State, header};
 use crate::watch::{Hub, Wake, WatchStream};
-use crate::{Config, Counts, Error, KvHash, Membership, Millis, Result, hash_db, quota, txn};
+use crate::{
+    AuthInfo, Config, Counts, Error, KvHash, Membership, Millis, Result, hash_db, quota, txn,
+};
 
 /// The state machine of a member. Reads run on any thread at any time; `apply`,
 /// `apply_conf_change`, `advance` and `restore_from` are called from one thread,
@@ -33,7 +35,6 @@ pub struct Store {
     pub(crate) compactions: Mutex<Compactions>,
     /// Index and term of the last entry on disk.
     pub(crate) durable: Mutex<(u64, u64)>,
-    pub(crate) auth_revision: Mutex<u64>,
     pub(crate) db: RwLock<bolt::Db>,
 }
 
@@ -58,7 +59,6 @@ impl Store {
                 conf_state: loaded.conf_state,
             }),
             compactions: Mutex::new(loaded.compactions),
-            auth_revision: Mutex::new(loaded.auth_revision),
             db: RwLock::new(db),
             config,
         })
@@ -78,7 +78,6 @@ impl Store {
             stored_removed,
             compactions,
             conf_state,
-            auth_revision,
         } = open::load(&db, &self.config)?;
         let old = {
             let _commits = self.commits.lock();
@@ -94,7 +93,6 @@ impl Store {
             };
             *self.compactions.lock() = compactions;
             *self.durable.lock() = state.position;
-            *self.auth_revision.lock() = auth_revision;
             *current = state;
             std::mem::replace(&mut *self.db.write(), db)
         };
@@ -104,9 +102,11 @@ impl Store {
 
     /// Range on the applied state. (A linearizable one waits for the read index
     /// first, which is the caller's business.)
-    pub fn range(&self, request: &pb::RangeRequest) -> Result<pb::RangeResponse> {
+    pub fn range(&self, who: &AuthInfo, request: &pb::RangeRequest) -> Result<pb::RangeResponse> {
         let plan = {
             let state = self.state.read();
+            let auth = &state.auth;
+            auth.permit_range(who, &request.key, &request.range_end)?;
             state.plan_range(request, state.revision)?
         };
         plan.answer(request)
@@ -114,8 +114,12 @@ impl Store {
 
     /// A transaction of ranges only, which needs no log entry. See
     /// [`crate::is_read_only`].
-    pub fn read_txn(&self, request: &pb::TxnRequest) -> Result<pb::TxnResponse> {
-        let plan = txn::ReadOnly::plan(&self.state.read(), request)?;
+    pub fn read_txn(&self, who: &AuthInfo, request: &pb::TxnRequest) -> Result<pb::TxnResponse> {
+        let plan = {
+            let state = self.state.read();
+            state.auth.permit_txn(who, request)?;
+            txn::ReadOnly::plan(&state, request)?
+        };
         plan.run()
     }
 
@@ -208,7 +212,37 @@ impl Store {
 
     /// Number of the authentication data's version.
     pub fn auth_revision(&self) -> u64 {
-        *self.auth_revision.lock()
+        self.state.read().auth.revision
+    }
+
+    /// True if nothing is done for nobody.
+    pub fn auth_enabled(&self) -> bool {
+        self.state.read().auth.enabled
+    }
+
+    /// Hash of a user's password as it is stored, and the auth revision at which it was
+    /// read; to be compared with the password where it may take time.
+    pub fn auth_password(&self, user: &str) -> Result<(Vec<u8>, u64)> {
+        self.state.read().auth.password(user)
+    }
+
+    /// Refuses all but those with the role root.
+    pub fn permit_admin(&self, who: &AuthInfo) -> Result<()> {
+        self.state.read().auth.permit_admin(who)
+    }
+
+    /// Refuses those who may not read a range of keys.
+    pub fn permit_range(&self, who: &AuthInfo, key: &[u8], range_end: &[u8]) -> Result<()> {
+        self.state.read().auth.permit_range(who, key, range_end)
+    }
+
+    /// Refuses those who may not read all keys of a lease, if there is such a lease.
+    pub fn permit_lease_keys(&self, who: &AuthInfo, id: i64) -> Result<()> {
+        let state = self.state.read();
+        for key in self.lessor.lock().keys(id).unwrap_or_default() {
+            state.auth.permit_range(who, &key, &[])?;
+        }
+        Ok(())
     }
 
     /// Who is in the cluster.

@@ -9,7 +9,7 @@
 //! Help is compared by its skeleton: names and defaults, not descriptions.
 
 mod rows;
-mod side;
+pub mod side;
 
 use std::fs;
 use std::net::TcpListener;
@@ -21,14 +21,14 @@ use rows::{DOWN, FILES, MISTAKES, RESTORED, TALK, TLS};
 use side::{Context, Row, Side, reference};
 
 /// A member alone in its cluster.
-struct Member {
+pub struct Member {
     process: Child,
-    dir: tempfile::TempDir,
-    client: u16,
-    peer: u16,
+    pub dir: tempfile::TempDir,
+    pub client: u16,
+    pub peer: u16,
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("an address").port()
 }
@@ -41,7 +41,7 @@ impl Member {
     /// A member that one side's `etcd` serves.
     /// A member whose ids have all 16 digits. They follow from its port, and Go prints
     /// no leading zeros, so that columns of tables would be narrower now and then.
-    fn start_as(side: Side, more: &[&str]) -> Self {
+    pub fn start_as(side: Side, more: &[&str]) -> Self {
         loop {
             let member = Self::start_once(side, more);
             let log = fs::read_to_string(member.dir.path().join("log")).expect("a log");
@@ -147,7 +147,7 @@ impl Drop for Member {
     }
 }
 
-fn wait_for(what: &str, done: impl Fn() -> bool) {
+pub fn wait_for(what: &str, done: impl Fn() -> bool) {
     let started = Instant::now();
     while !done() {
         assert!(
@@ -195,7 +195,7 @@ fn mistakes_are_told_in_the_same_words() {
 }
 
 /// A context for rows that talk to `member`.
-fn beside(member: &Member, closed: u16) -> Context {
+pub fn beside(member: &Member, closed: u16) -> Context {
     let mut context = Context::new(member.dir.path());
     context.words.push(("CLIENT", member.client.to_string()));
     context.words.push(("CLOSED", closed.to_string()));
@@ -252,7 +252,7 @@ fn dead_ends_are_told_in_the_same_words() {
 }
 
 /// An authority with a way to sign.
-fn authority(dir: &Path, name: &str) -> rcgen::CertifiedIssuer<'static, rcgen::KeyPair> {
+pub fn authority(dir: &Path, name: &str) -> rcgen::CertifiedIssuer<'static, rcgen::KeyPair> {
     let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     params
@@ -265,7 +265,7 @@ fn authority(dir: &Path, name: &str) -> rcgen::CertifiedIssuer<'static, rcgen::K
 }
 
 /// A certificate for `names`, with its key.
-fn certificate(
+pub fn certificate(
     dir: &Path,
     issuer: &rcgen::CertifiedIssuer<'_, rcgen::KeyPair>,
     file: &str,

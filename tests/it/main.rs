@@ -2,6 +2,7 @@
 //! reference's programs, in namespaces, interrupted and killed.
 
 mod apiserver_kubectl;
+mod etcd_auth;
 mod etcd_crash;
 mod etcdctl_side_by_side;
 mod kubectl_side_by_side;

@@ -240,6 +240,10 @@ impl Options {
             warning_apply_duration: to_duration(
                 values.nanos("experimental-warning-apply-duration"),
             ),
+            client_cert_auth: values.bool("client-cert-auth"),
+            auth_token: values.text("auth-token").to_owned(),
+            auth_token_ttl: Duration::from_secs(values.uint("auth-token-ttl")),
+            bcrypt_cost: u32::try_from(values.uint("bcrypt-cost")).unwrap_or(u32::MAX),
             name,
             ..Config::default()
         };

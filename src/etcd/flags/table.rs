@@ -73,7 +73,6 @@ const PROXY: Support = Support::Refused("the v2 proxy is not implemented");
 const V2: Support = Support::Refused("the v2 API is not implemented; use the v3 API");
 const AUTO_TLS: Support =
     Support::Refused("generated certificates are not implemented; give a certificate and its key");
-const AUTH: Support = Support::Refused("authentication by users and roles is not implemented yet");
 const TRACING: Support = Support::Refused("distributed tracing is not implemented");
 const ROTATION: Support =
     Support::Refused("log rotation is not implemented; rotate the file from outside");
@@ -196,9 +195,9 @@ pub const FLAGS: &[Flag] = &[
     flag("tls-min-version", Text, "TLS1.2", Full),
     flag("tls-max-version", Text, "", Full),
     // Auth
-    flag("auth-token", Text, "simple", AUTH),
-    flag("bcrypt-cost", Uint, "10", AUTH),
-    flag("auth-token-ttl", Uint, "300", AUTH),
+    flag("auth-token", Text, "simple", Full),
+    flag("bcrypt-cost", Uint, "10", Full),
+    flag("auth-token-ttl", Uint, "300", Full),
     // Profiling and monitoring
     flag(
         "enable-pprof",

@@ -22,6 +22,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::{
     flags::url::Url,
@@ -176,6 +177,9 @@ pub struct Remote {
     pub address: String,
     /// Whether TLS was spoken.
     pub secure: bool,
+    /// The common name in the client's certificate, whose chain was checked; empty if it
+    /// has none. `None` without a certificate.
+    pub common_name: Option<String>,
 }
 
 /// Serves connections until `stop.graceful`, then waits for those that are open.
@@ -268,16 +272,17 @@ impl Connections {
         let Some(tls) = &self.tls else {
             let remote = Remote {
                 address: remote,
-                secure: false,
+                ..Remote::default()
             };
             return match accepted {
                 Accepted::Tcp(stream, _) => self.http(stream, remote).await,
                 Accepted::Unix(stream) => self.http(stream, remote).await,
             };
         };
-        let secured = Remote {
+        let mut secured = Remote {
             address: remote,
             secure: true,
+            common_name: None,
         };
         match accepted {
             Accepted::Tcp(stream, address) => {
@@ -298,10 +303,14 @@ impl Connections {
                         return tls.rejected(&secured.address, session.server_name(), &reason);
                     }
                 }
+                secured.common_name = common_name(stream.get_ref().1);
                 self.http(stream, secured).await;
             }
             Accepted::Unix(stream) => match tls.acceptor.accept(stream).await {
-                Ok(stream) => self.http(stream, secured).await,
+                Ok(stream) => {
+                    secured.common_name = common_name(stream.get_ref().1);
+                    self.http(stream, secured).await;
+                }
                 Err(error) => tls.rejected(&secured.address, None, &handshake_error(&error)),
             },
         }
@@ -332,6 +341,15 @@ impl Connections {
             }
         }
     }
+}
+
+/// The common name of the client's certificate; of several, the last, as Go reads it.
+fn common_name(session: &rustls::ServerConnection) -> Option<String> {
+    let certificate = session.peer_certificates()?.first()?;
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    let names = certificate.subject().iter_common_name();
+    let last = names.filter_map(|name| name.as_str().ok()).last();
+    Some(last.unwrap_or_default().to_owned())
 }
 
 impl TlsEndpoint {

@@ -7,7 +7,7 @@ use wire::etcdserverpb::{
     MemberUpdateRequest, MemberUpdateResponse, cluster_server::Cluster,
 };
 
-use super::{Context, status};
+use super::{Context, caller, status};
 
 #[tonic::async_trait]
 impl Cluster for Context {
@@ -17,7 +17,7 @@ impl Cluster for Context {
     ) -> Result<Response<MemberAddResponse>, Status> {
         self.admit_unary(request.metadata(), false)?;
         self.server
-            .member_add(request.into_inner())
+            .member_add(&caller(&request), request.into_inner())
             .await
             .map(Response::new)
             .map_err(|error| status(&error))
@@ -29,7 +29,7 @@ impl Cluster for Context {
     ) -> Result<Response<MemberRemoveResponse>, Status> {
         self.admit_unary(request.metadata(), false)?;
         self.server
-            .member_remove(request.into_inner())
+            .member_remove(&caller(&request), request.into_inner())
             .await
             .map(Response::new)
             .map_err(|error| status(&error))
@@ -41,7 +41,7 @@ impl Cluster for Context {
     ) -> Result<Response<MemberUpdateResponse>, Status> {
         self.admit_unary(request.metadata(), false)?;
         self.server
-            .member_update(request.into_inner())
+            .member_update(&caller(&request), request.into_inner())
             .await
             .map(Response::new)
             .map_err(|error| status(&error))
@@ -65,7 +65,7 @@ impl Cluster for Context {
     ) -> Result<Response<MemberPromoteResponse>, Status> {
         self.admit_unary(request.metadata(), false)?;
         self.server
-            .member_promote(request.into_inner())
+            .member_promote(&caller(&request), request.into_inner())
             .await
             .map(Response::new)
             .map_err(|error| status(&error))

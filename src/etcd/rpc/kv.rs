@@ -6,7 +6,7 @@ use wire::etcdserverpb::{
     PutResponse, RangeRequest, RangeResponse, TxnRequest, TxnResponse, kv_server::Kv,
 };
 
-use super::{Context, status};
+use super::{Context, caller, status};
 
 #[tonic::async_trait]
 impl Kv for Context {
@@ -16,7 +16,7 @@ impl Kv for Context {
     ) -> Result<Response<RangeResponse>, Status> {
         self.admit_unary(request.metadata(), request.get_ref().serializable)?;
         self.server
-            .range(request.into_inner())
+            .range(&caller(&request), request.into_inner())
             .await
             .map(Response::new)
             .map_err(|error| status(&error))
@@ -25,7 +25,7 @@ impl Kv for Context {
     async fn put(&self, request: Request<PutRequest>) -> Result<Response<PutResponse>, Status> {
         self.admit_unary(request.metadata(), false)?;
         self.server
-            .put(request.into_inner())
+            .put(&caller(&request), request.into_inner())
             .await
             .map(Response::new)
             .map_err(|error| status(&error))
@@ -37,7 +37,7 @@ impl Kv for Context {
     ) -> Result<Response<DeleteRangeResponse>, Status> {
         self.admit_unary(request.metadata(), false)?;
         self.server
-            .delete_range(request.into_inner())
+            .delete_range(&caller(&request), request.into_inner())
             .await
             .map(Response::new)
             .map_err(|error| status(&error))
@@ -46,7 +46,7 @@ impl Kv for Context {
     async fn txn(&self, request: Request<TxnRequest>) -> Result<Response<TxnResponse>, Status> {
         self.admit_unary(request.metadata(), false)?;
         self.server
-            .txn(request.into_inner())
+            .txn(&caller(&request), request.into_inner())
             .await
             .map(Response::new)
             .map_err(|error| status(&error))
@@ -58,7 +58,7 @@ impl Kv for Context {
     ) -> Result<Response<CompactionResponse>, Status> {
         self.admit_unary(request.metadata(), false)?;
         self.server
-            .compact(request.into_inner())
+            .compact(&caller(&request), request.into_inner())
             .await
             .map(Response::new)
             .map_err(|error| status(&error))

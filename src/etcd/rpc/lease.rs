@@ -9,7 +9,7 @@ use wire::etcdserverpb::{
     LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, lease_server::Lease,
 };
 
-use super::{Context, status};
+use super::{Context, caller, status};
 use crate::server::EtcdError;
 
 /// Answers to keep-alives that may wait for a slow client.
@@ -32,7 +32,7 @@ impl Lease for Context {
     ) -> Result<Response<LeaseGrantResponse>, Status> {
         self.admit_unary(request.metadata(), false)?;
         self.server
-            .lease_grant(request.into_inner())
+            .lease_grant(&caller(&request), request.into_inner())
             .await
             .map(Response::new)
             .map_err(|error| status(&error))
@@ -44,7 +44,7 @@ impl Lease for Context {
     ) -> Result<Response<LeaseRevokeResponse>, Status> {
         self.admit_unary(request.metadata(), false)?;
         self.server
-            .lease_revoke(request.into_inner())
+            .lease_revoke(&caller(&request), request.into_inner())
             .await
             .map(Response::new)
             .map_err(|error| status(&error))
@@ -79,9 +79,10 @@ impl Lease for Context {
         request: Request<LeaseTimeToLiveRequest>,
     ) -> Result<Response<LeaseTimeToLiveResponse>, Status> {
         self.admit_unary(request.metadata(), false)?;
+        let caller = caller(&request);
         let request = request.into_inner();
         let id = request.id;
-        match self.server.lease_time_to_live(request).await {
+        match self.server.lease_time_to_live(&caller, request).await {
             Ok(response) => Ok(Response::new(response)),
             Err(error) if not_found(&error) => {
                 let mut response = LeaseTimeToLiveResponse {

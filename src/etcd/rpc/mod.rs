@@ -10,15 +10,16 @@ mod watch;
 use std::{sync::Arc, time::Duration};
 
 use parking_lot::RwLock;
-use tonic::{Code, Status, metadata::MetadataMap, service::Routes};
+use tonic::{Code, Request, Status, metadata::MetadataMap, service::Routes};
 use wire::etcdserverpb::{
     auth_server::AuthServer, cluster_server::ClusterServer, kv_server::KvServer,
     lease_server::LeaseServer, maintenance_server::MaintenanceServer, watch_server::WatchServer,
 };
 
 use crate::{
+    http::serve::Remote,
     metrics::{self, Cell},
-    server::{EtcdError, Server},
+    server::{Caller, EtcdError, Server},
 };
 
 /// What a request may hold beyond `--max-request-bytes`, for gRPC's own parts, in bytes.
@@ -164,6 +165,20 @@ impl Context {
         }
         std::future::pending().await
     }
+}
+
+/// Who makes a request, by its metadata and its connection.
+fn caller<T>(request: &Request<T>) -> Caller {
+    let metadata = request.metadata();
+    // Both names are the reference's: its own clients', and that of HTTP.
+    let token = metadata
+        .get("token")
+        .or_else(|| metadata.get("authorization"));
+    let remote = request.extensions().get::<Remote>();
+    Caller::client(
+        token.map(|token| String::from_utf8_lossy(token.as_encoded_bytes()).into_owned()),
+        remote.and_then(|remote| remote.common_name.clone()),
+    )
 }
 
 /// An error as gRPC tells it.

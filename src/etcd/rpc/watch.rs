@@ -19,8 +19,8 @@ use wire::etcdserverpb::{
     watch_request::RequestUnion, watch_server::Watch,
 };
 
-use super::{Context, status};
-use crate::server::EtcdError;
+use super::{Context, caller, status};
+use crate::server::{Caller, EtcdError};
 
 /// Stands for no watch, and for all watches of a stream.
 const NO_WATCH: i64 = -1;
@@ -47,6 +47,7 @@ impl Watch for Context {
         request: Request<Streaming<WatchRequest>>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         let needs_leader = self.admit_stream(request.metadata(), false)?;
+        let caller = caller(&request);
         let (responses, stream) = mpsc::channel(BUFFER);
         let waker = Arc::new(Waker(Notify::new()));
         let session = Session {
@@ -54,6 +55,7 @@ impl Watch for Context {
                 .server
                 .watch_stream(Arc::clone(&waker) as Arc<dyn Wake>),
             context: self.clone(),
+            caller,
             waker,
             responses,
             progress: HashMap::new(),
@@ -68,6 +70,7 @@ impl Watch for Context {
 /// One client stream with its watches.
 struct Session {
     context: Context,
+    caller: Caller,
     watches: WatchStream,
     waker: Arc<Waker>,
     responses: mpsc::Sender<Result<WatchResponse, Status>>,
@@ -150,7 +153,53 @@ impl Session {
         }
     }
 
+    /// Why a watch is refused, as the reference says it.
+    async fn refusal(&self, request: &WatchCreateRequest) -> Option<String> {
+        use mvcc::Error as State;
+        let key: &[u8] = match &request.key[..] {
+            [] => &[0],
+            key => key,
+        };
+        // 3.5.16 has turned the end that stands for no end into an empty one by now,
+        // and so asks for the first key alone.
+        let range_end: &[u8] = match &request.range_end[..] {
+            [0] => &[],
+            end => end,
+        };
+        let permitted = self
+            .context
+            .server
+            .permit_range(&self.caller, key, range_end)
+            .await;
+        let told = match permitted {
+            Ok(()) => return None,
+            Err(EtcdError::State(
+                told @ (State::InvalidAuthToken | State::AuthOldRevision | State::UserEmpty),
+            )) => told,
+            Err(_) => State::PermissionDenied,
+        };
+        let code = match told {
+            State::InvalidAuthToken => "Unauthenticated",
+            State::PermissionDenied => "PermissionDenied",
+            _ => "InvalidArgument",
+        };
+        Some(format!("rpc error: code = {code} desc = {told}"))
+    }
+
     async fn create(&mut self, request: WatchCreateRequest) -> Result<(), Gone> {
+        if let Some(cancel_reason) = self.refusal(&request).await {
+            let server = &self.context.server;
+            return self
+                .send(WatchResponse {
+                    header: Some(server.header_at(server.store().revision())),
+                    watch_id: NO_WATCH,
+                    created: true,
+                    canceled: true,
+                    cancel_reason,
+                    ..WatchResponse::default()
+                })
+                .await;
+        }
         let (id, revision, failure) = match self.watches.create(&request) {
             Ok((id, revision)) => {
                 if request.progress_notify {

@@ -22,6 +22,7 @@ use wire::{
 
 use super::{
     EtcdError, Server,
+    auth::{hash_old_entry, log_change},
     progress::Outcome,
     snapshots::{self, DbSource},
 };
@@ -121,7 +122,7 @@ impl Applier {
         }
         // An entry is a v3 request or, without any mark, a v2 one. As in the reference,
         // what can't be read as the former is taken for the latter.
-        let Ok(request) = InternalRaftRequest::decode(entry.data.clone()) else {
+        let Ok(mut request) = InternalRaftRequest::decode(entry.data.clone()) else {
             let request = Request::decode(entry.data.clone()).map_err(|error| {
                 EtcdError::Storage(format!("log entry {index} can't be read: {error}"))
             })?;
@@ -134,8 +135,16 @@ impl Applier {
             (None, 0) => request.header.as_ref().map_or(0, |header| header.id),
             (None, id) => id,
         };
+        hash_old_entry(&mut request, self.server.0.config.bcrypt_cost)?;
         let now = self.server.0.clock.monotonic();
+        let enabled = self.store().auth_enabled();
         let applied = self.store().apply(index, term, &request, now);
+        if matches!(&applied.response, Ok(response) if *response != mvcc::Response::None) {
+            log_change(&request, enabled);
+        }
+        if let Some(change) = applied.tokens {
+            self.server.change_tokens(change);
+        }
         if applied.batch_full {
             self.store().commit()?;
         }

@@ -8,7 +8,7 @@ use std::{
 
 use wire::etcdserverpb::{self as pb, Request};
 
-use super::{AutoCompaction, EtcdError, Server, VERSION};
+use super::{AutoCompaction, Caller, EtcdError, Server, VERSION};
 
 /// How often expired leases are looked for, and how many are revoked at once
 /// (`lease/lessor.go`).
@@ -95,7 +95,9 @@ impl Server {
             for &id in some {
                 let server = self.clone();
                 revoking.spawn(async move {
-                    let revoked = server.lease_revoke(pb::LeaseRevokeRequest { id }).await;
+                    let revoked = server
+                        .lease_revoke(&Caller::member(), pb::LeaseRevokeRequest { id })
+                        .await;
                     if let Err(error) = revoked {
                         crate::warn!("etcdserver/server.go:1201", "failed to revoke lease",
                             "lease-id" => format!("{id:016x}"), "error" => error.to_string());
@@ -255,7 +257,7 @@ impl Server {
             revision,
             physical: false,
         };
-        match self.compact(request).await {
+        match self.compact(&Caller::nobody(), request).await {
             Ok(_) => {
                 crate::info!("v3compactor/periodic.go:152", "completed auto compaction", "revision" => revision)
             }

@@ -11,7 +11,7 @@ use wire::{
     raftpb::{ConfChange, ConfChangeType},
 };
 
-use super::{EtcdError, Server};
+use super::{Caller, EtcdError, Server};
 
 /// How long connections must have lasted before membership changes are allowed.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(5);
@@ -36,9 +36,11 @@ impl Server {
     /// Adds a member, as a learner if the request says so.
     pub async fn member_add(
         &self,
+        caller: &Caller,
         request: pb::MemberAddRequest,
     ) -> Result<pb::MemberAddResponse, EtcdError> {
         let urls = check_urls(request.peer_ur_ls)?;
+        self.permit_admin(caller).await?;
         let seconds = (self.0.clock.wall() / 1000) as i64;
         let member = Member {
             id: mvcc::member_id(&urls, "", Some(seconds)),
@@ -66,8 +68,10 @@ impl Server {
     /// Removes a member.
     pub async fn member_remove(
         &self,
+        caller: &Caller,
         request: pb::MemberRemoveRequest,
     ) -> Result<pb::MemberRemoveResponse, EtcdError> {
+        self.permit_admin(caller).await?;
         self.may_remove(request.id)?;
         let kind = ConfChangeType::ConfChangeRemoveNode;
         let members = self.change(kind, request.id, String::new()).await?;
@@ -80,6 +84,7 @@ impl Server {
     /// Changes a member's peer URLs.
     pub async fn member_update(
         &self,
+        caller: &Caller,
         request: pb::MemberUpdateRequest,
     ) -> Result<pb::MemberUpdateResponse, EtcdError> {
         let member = Member {
@@ -87,6 +92,7 @@ impl Server {
             peer_urls: request.peer_ur_ls,
             ..Member::default()
         };
+        self.permit_admin(caller).await?;
         let kind = ConfChangeType::ConfChangeUpdateNode;
         let members = self
             .change(kind, member.id, mvcc::member_to_json(&member))
@@ -100,8 +106,10 @@ impl Server {
     /// Makes a learner a voter, asking the leader if that is another member.
     pub async fn member_promote(
         &self,
+        caller: &Caller,
         request: pb::MemberPromoteRequest,
     ) -> Result<pb::MemberPromoteResponse, EtcdError> {
+        self.permit_admin(caller).await?;
         let members = match self.member_promote_local(request.id).await {
             Err(EtcdError::NotLeader) => self.promote_at_leader(request.id).await?,
             answer => members_out(&*answer?),

@@ -92,6 +92,15 @@ pub struct Config {
     pub warning_apply_duration: Duration,
     /// `--experimental-max-learners`.
     pub max_learners: usize,
+    /// `--client-cert-auth`: a client's certificate names its user.
+    pub client_cert_auth: bool,
+    /// `--auth-token`.
+    pub auth_token: String,
+    /// `--auth-token-ttl`: how long a simple token lives after its last use; zero is
+    /// etcd's 5 minutes.
+    pub auth_token_ttl: Duration,
+    /// `--bcrypt-cost`.
+    pub bcrypt_cost: u32,
 }
 
 impl Default for Config {
@@ -129,6 +138,10 @@ impl Default for Config {
             lease_checkpoint_persist: false,
             warning_apply_duration: Duration::ZERO,
             max_learners: 1,
+            client_cert_auth: false,
+            auth_token: "simple".into(),
+            auth_token_ttl: Duration::from_secs(300),
+            bcrypt_cost: 10,
         }
     }
 }

@@ -7,7 +7,7 @@
 use serde::Deserialize;
 use wire::etcdserverpb::{AlarmRequest, AlarmType, alarm_request::AlarmAction};
 
-use super::{EtcdError, Server};
+use super::{Caller, EtcdError, Server};
 
 /// A peer's answer, as Go writes it: what is zero is left out.
 #[derive(Default, Deserialize)]
@@ -128,7 +128,7 @@ impl Server {
             alarm: AlarmType::Corrupt.into(),
         };
         // The next check raises it again if this fails.
-        let _ = self.alarm(alarm).await;
+        let _ = self.alarm(&Caller::nobody(), alarm).await;
     }
 
     async fn peer_hashes(&self, revision: i64) -> Vec<PeerHash> {

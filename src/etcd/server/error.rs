@@ -62,6 +62,9 @@ pub enum EtcdError {
     /// The sender of a peer message, or this member itself, is no longer in the cluster.
     #[error("the member has been permanently removed from the cluster")]
     Removed,
+    /// etcd has no words for clients here and shows what went wrong inside.
+    #[error("{0}")]
+    Other(String),
     /// A peer could not be asked; the text says which and why.
     #[error("{0}")]
     Peer(String),
@@ -109,6 +112,7 @@ impl EtcdError {
             Self::Corrupt => DATA_LOSS,
             Self::TimeoutLeaderTransfer
             | Self::Removed
+            | Self::Other(_)
             | Self::Peer(_)
             | Self::Start(_)
             | Self::Storage(_) => UNKNOWN,

@@ -11,7 +11,7 @@ use wire::{
 };
 
 use super::{
-    EtcdError, Server,
+    Caller, EtcdError, Server,
     progress::{Outcome, Waiter},
 };
 use crate::raft::events::Event;
@@ -22,24 +22,36 @@ const MAX_APPLY_GAP: u64 = 5000;
 
 impl Server {
     /// Range. Linearizable unless the request says otherwise.
-    pub async fn range(&self, request: pb::RangeRequest) -> Result<pb::RangeResponse, EtcdError> {
+    pub async fn range(
+        &self,
+        caller: &Caller,
+        request: pb::RangeRequest,
+    ) -> Result<pb::RangeResponse, EtcdError> {
         mvcc::check_range_request(&request)?;
         if !request.serializable {
             self.linearizable_read_notify().await?;
         }
-        let mut response = self.blocking(move |store| store.range(&request)).await?;
+        let mut response = {
+            let who = self.identify(caller).await?;
+            self.blocking(move |store| store.range(&who, &request))
+                .await?
+        };
         self.fill(&mut response.header);
         Ok(response)
     }
 
     /// Put.
-    pub async fn put(&self, request: pb::PutRequest) -> Result<pb::PutResponse, EtcdError> {
+    pub async fn put(
+        &self,
+        caller: &Caller,
+        request: pb::PutRequest,
+    ) -> Result<pb::PutResponse, EtcdError> {
         mvcc::check_put_request(&request)?;
         let request = InternalRaftRequest {
             put: Some(request),
             ..Default::default()
         };
-        match self.propose_within_quota(request).await? {
+        match self.propose_within_quota(caller, request).await? {
             Response::Put(mut response) => {
                 self.fill(&mut response.header);
                 Ok(response)
@@ -51,6 +63,7 @@ impl Server {
     /// DeleteRange.
     pub async fn delete_range(
         &self,
+        caller: &Caller,
         request: pb::DeleteRangeRequest,
     ) -> Result<pb::DeleteRangeResponse, EtcdError> {
         mvcc::check_delete_range_request(&request)?;
@@ -58,7 +71,7 @@ impl Server {
             delete_range: Some(request),
             ..Default::default()
         };
-        match self.propose(request).await? {
+        match self.propose(caller, request).await? {
             Response::DeleteRange(mut response) => {
                 self.fill(&mut response.header);
                 Ok(response)
@@ -68,13 +81,21 @@ impl Server {
     }
 
     /// Txn. One without writes is answered without a log entry.
-    pub async fn txn(&self, request: pb::TxnRequest) -> Result<pb::TxnResponse, EtcdError> {
+    pub async fn txn(
+        &self,
+        caller: &Caller,
+        request: pb::TxnRequest,
+    ) -> Result<pb::TxnResponse, EtcdError> {
         mvcc::check_txn_request(&request, self.0.config.max_txn_ops)?;
         if mvcc::is_read_only(&request) {
             if !mvcc::is_serializable(&request) {
                 self.linearizable_read_notify().await?;
             }
-            let mut response = self.blocking(move |store| store.read_txn(&request)).await?;
+            let mut response = {
+                let who = self.identify(caller).await?;
+                self.blocking(move |store| store.read_txn(&who, &request))
+                    .await?
+            };
             self.fill(&mut response.header);
             return Ok(response);
         }
@@ -82,7 +103,7 @@ impl Server {
             txn: Some(request),
             ..Default::default()
         };
-        match self.propose_within_quota(request).await? {
+        match self.propose_within_quota(caller, request).await? {
             Response::Txn(mut response) => {
                 self.fill(&mut response.header);
                 Ok(response)
@@ -94,6 +115,7 @@ impl Server {
     /// Compact. With `physical` it returns after the revisions are gone from the disk.
     pub async fn compact(
         &self,
+        caller: &Caller,
         request: pb::CompactionRequest,
     ) -> Result<pb::CompactionResponse, EtcdError> {
         let physical = request.physical;
@@ -102,7 +124,7 @@ impl Server {
             compaction: Some(request),
             ..Default::default()
         };
-        let Response::Compaction(mut response) = self.propose(request).await? else {
+        let Response::Compaction(mut response) = self.propose(caller, request).await? else {
             return Err(unexpected(&Response::None));
         };
         if physical {
@@ -152,6 +174,7 @@ impl Server {
     /// the alarm is raised (`quota.go` and `v3rpc/quota.go` of the reference).
     pub(crate) async fn propose_within_quota(
         &self,
+        caller: &Caller,
         request: InternalRaftRequest,
     ) -> Result<Response, EtcdError> {
         if !self.0.store.within_quota(mvcc::request_cost(&request)) {
@@ -159,7 +182,7 @@ impl Server {
             tokio::spawn(async move { server.raise_nospace().await });
             return Err(EtcdError::NoSpace);
         }
-        self.propose(request).await
+        self.propose(caller, request).await
     }
 
     /// Puts the NOSPACE alarm of this member into the log.
@@ -170,12 +193,14 @@ impl Server {
             alarm: AlarmType::Nospace.into(),
         };
         // If this fails the next write raises it again.
-        let _ = self.alarm(alarm).await;
+        let _ = self.alarm(&Caller::nobody(), alarm).await;
     }
 
-    /// Puts a request into the log and waits until this member has applied it.
+    /// Puts a request into the log, with the name of who asks, and waits until this
+    /// member has applied it.
     pub(crate) async fn propose(
         &self,
+        caller: &Caller,
         mut request: InternalRaftRequest,
     ) -> Result<Response, EtcdError> {
         let progress = &self.0.progress;
@@ -183,9 +208,14 @@ impl Server {
             return Err(EtcdError::TooManyRequests);
         }
         let id = self.0.ids.next();
+        let who = match request.authenticate {
+            Some(_) => mvcc::AuthInfo::default(),
+            None => self.identify(caller).await?,
+        };
         request.header = Some(pb::RequestHeader {
             id,
-            ..Default::default()
+            username: who.username,
+            auth_revision: who.revision,
         });
         let data = Bytes::from(request.encode_to_vec());
         if data.len() > self.0.config.max_request_bytes {

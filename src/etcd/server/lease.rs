@@ -6,7 +6,7 @@ use mvcc::{Renewed, Response};
 use tokio::time::Instant;
 use wire::etcdserverpb::{self as pb, InternalRaftRequest};
 
-use super::{EtcdError, Server};
+use super::{Caller, EtcdError, Server};
 
 /// How long a renewal waits for the log to be applied (`v3_server.go`, `applyTimeout`).
 const APPLY_TIMEOUT: Duration = Duration::from_secs(1);
@@ -15,6 +15,7 @@ impl Server {
     /// Grants a lease; the member chooses an id if the request has none.
     pub async fn lease_grant(
         &self,
+        caller: &Caller,
         mut request: pb::LeaseGrantRequest,
     ) -> Result<pb::LeaseGrantResponse, EtcdError> {
         while request.id == 0 {
@@ -24,7 +25,7 @@ impl Server {
             lease_grant: Some(request),
             ..Default::default()
         };
-        match self.propose_within_quota(request).await? {
+        match self.propose_within_quota(caller, request).await? {
             Response::LeaseGrant(mut response) => {
                 self.fill(&mut response.header);
                 Ok(response)
@@ -36,13 +37,14 @@ impl Server {
     /// Revokes a lease with its keys.
     pub async fn lease_revoke(
         &self,
+        caller: &Caller,
         request: pb::LeaseRevokeRequest,
     ) -> Result<pb::LeaseRevokeResponse, EtcdError> {
         let request = InternalRaftRequest {
             lease_revoke: Some(request),
             ..Default::default()
         };
-        match self.propose(request).await? {
+        match self.propose(caller, request).await? {
             Response::LeaseRevoke(mut response) => {
                 self.fill(&mut response.header);
                 Ok(response)
@@ -117,11 +119,34 @@ impl Server {
             ..Default::default()
         };
         // A checkpoint that is lost is made again.
-        let _ = self.propose(request).await;
+        let _ = self.propose(&Caller::nobody(), request).await;
+    }
+
+    /// Time left. The keys of a lease are named only to those who may read them all.
+    pub async fn lease_time_to_live(
+        &self,
+        caller: &Caller,
+        request: pb::LeaseTimeToLiveRequest,
+    ) -> Result<pb::LeaseTimeToLiveResponse, EtcdError> {
+        let store = &self.0.store;
+        if !request.keys || !store.auth_enabled() {
+            return self.lease_time_to_live_anywhere(request).await;
+        }
+        let before = store.auth_revision();
+        let who = self.identify(caller).await?;
+        if who == mvcc::AuthInfo::default() {
+            return Err(mvcc::Error::UserEmpty.into());
+        }
+        store.permit_lease_keys(&who, request.id)?;
+        let response = self.lease_time_to_live_anywhere(request).await?;
+        if store.auth_enabled() && store.auth_revision() != before {
+            return Err(mvcc::Error::AuthOldRevision.into());
+        }
+        Ok(response)
     }
 
     /// Time left, asking the leader if that is another member.
-    pub async fn lease_time_to_live(
+    async fn lease_time_to_live_anywhere(
         &self,
         request: pb::LeaseTimeToLiveRequest,
     ) -> Result<pb::LeaseTimeToLiveResponse, EtcdError> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use mvcc::Response;
 use wire::etcdserverpb::{self as pb, AlarmType, InternalRaftRequest};
 
-use super::{EtcdError, Server, VERSION};
+use super::{Caller, EtcdError, Server, VERSION};
 use crate::raft::events::Event;
 
 impl Server {
@@ -64,12 +64,16 @@ impl Server {
     }
 
     /// Lists, raises or disarms alarms.
-    pub async fn alarm(&self, request: pb::AlarmRequest) -> Result<pb::AlarmResponse, EtcdError> {
+    pub async fn alarm(
+        &self,
+        caller: &Caller,
+        request: pb::AlarmRequest,
+    ) -> Result<pb::AlarmResponse, EtcdError> {
         let request = InternalRaftRequest {
             alarm: Some(request),
             ..Default::default()
         };
-        match self.propose(request).await? {
+        match self.propose(caller, request).await? {
             Response::Alarm(mut response) => {
                 self.fill(&mut response.header);
                 Ok(response)

@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Clock, Config, EtcdError, Inner, Network, Server, VERSION,
     apply::Applier,
+    auth::bcrypt_cost,
     bootstrap::{self, Boot},
     inbox::Inbox,
     progress::{Progress, RequestIds, Waiters},
@@ -27,6 +28,7 @@ use crate::raft::{
     driver::Driver,
     events::{Event, Outlets},
 };
+use crate::token::Tokens;
 
 /// Events that may wait for the raft loop.
 const INBOX: usize = 4096;
@@ -52,10 +54,16 @@ impl Server {
     /// raft loop, and begins to publish itself. It answers requests when
     /// [`Server::ready`] says so. Must be called within a tokio runtime.
     pub async fn start(
-        config: Config,
+        mut config: Config,
         network: Arc<dyn Network>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, EtcdError> {
+        let tokens = Tokens::new(&config.auth_token, config.auth_token_ttl).map_err(|error| {
+            crate::warn!("etcdserver/server.go:615", "failed to create token provider",
+                "error" => error);
+            EtcdError::Start(error)
+        })?;
+        config.bcrypt_cost = bcrypt_cost(config.bcrypt_cost);
         let peers = network.peer_client();
         let boot = bootstrap::boot(&config, &*peers).await?;
         let (inbox, events) = mpsc::channel(INBOX);
@@ -71,6 +79,7 @@ impl Server {
             progress: Arc::new(Progress::new(boot.applied.index, boot.committed, term)),
             waiters: Waiters::default(),
             ids: RequestIds::new(boot.identity.member_id, clock.wall()),
+            tokens,
             inbox,
             reads,
             compaction: Notify::new(),

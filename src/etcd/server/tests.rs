@@ -67,7 +67,10 @@ fn put_request(key: &str, value: &str) -> pb::PutRequest {
 }
 
 async fn put(server: &Server, key: &str, value: &str) -> i64 {
-    let response = server.put(put_request(key, value)).await.unwrap();
+    let response = server
+        .put(&Caller::nobody(), put_request(key, value))
+        .await
+        .unwrap();
     response.header.unwrap().revision
 }
 
@@ -76,7 +79,7 @@ async fn get(server: &Server, key: &str) -> Option<String> {
         key: Bytes::from(key.to_owned()),
         ..Default::default()
     };
-    let response = server.range(request).await.unwrap();
+    let response = server.range(&Caller::nobody(), request).await.unwrap();
     response
         .kvs
         .first()
@@ -243,7 +246,7 @@ async fn members_come_and_go() {
             peer_ur_ls: vec![url(at)],
             is_learner: at == 2,
         };
-        servers[0].member_add(add).await.unwrap();
+        servers[0].member_add(&Caller::nobody(), add).await.unwrap();
         let config = Config {
             state: ClusterState::Existing,
             ..config(home.path(), at, at + 1)
@@ -256,7 +259,7 @@ async fn members_come_and_go() {
     let id = servers[2].id();
     caught_up(&servers).await;
     servers[1]
-        .member_promote(pb::MemberPromoteRequest { id })
+        .member_promote(&Caller::nobody(), pb::MemberPromoteRequest { id })
         .await
         .unwrap();
     caught_up(&servers).await;
@@ -265,10 +268,14 @@ async fn members_come_and_go() {
         id,
         peer_ur_ls: vec![url(9)],
     };
-    let updated = servers[1].member_update(update).await.unwrap().members;
+    let updated = servers[1]
+        .member_update(&Caller::nobody(), update)
+        .await
+        .unwrap()
+        .members;
     assert!(updated.iter().any(|member| member.peer_ur_ls == [url(9)]));
     servers[0]
-        .member_remove(pb::MemberRemoveRequest { id })
+        .member_remove(&Caller::nobody(), pb::MemberRemoveRequest { id })
         .await
         .unwrap();
     let removed = servers.pop().unwrap();
@@ -287,12 +294,15 @@ async fn leases_expire_and_are_renewed_through_a_follower() {
     let home = tempfile::tempdir().unwrap();
     let (_network, servers) = cluster(home.path(), 3).await;
     let grant = |id, ttl| pb::LeaseGrantRequest { id, ttl };
-    servers[0].lease_grant(grant(7, 1)).await.unwrap();
+    servers[0]
+        .lease_grant(&Caller::nobody(), grant(7, 1))
+        .await
+        .unwrap();
     let mut request = put_request("leased", "v");
     request.lease = 7;
-    servers[0].put(request).await.unwrap();
+    servers[0].put(&Caller::nobody(), request).await.unwrap();
     let kept = follower(&servers)
-        .lease_grant(grant(0, 100))
+        .lease_grant(&Caller::nobody(), grant(0, 100))
         .await
         .unwrap()
         .id;
@@ -305,7 +315,7 @@ async fn leases_expire_and_are_renewed_through_a_follower() {
         keys: true,
     };
     let left = follower(&servers)
-        .lease_time_to_live(request)
+        .lease_time_to_live(&Caller::nobody(), request)
         .await
         .unwrap();
     assert_eq!(left.granted_ttl, 100);
@@ -361,7 +371,10 @@ async fn a_full_quota_raises_the_alarm_until_it_is_disarmed() {
     let mut error = None;
     // The size is that of the last commit, which comes every 100 ms.
     for at in 0..20_000 {
-        if let Err(found) = server.put(put_request(&format!("k{at}"), &value)).await {
+        if let Err(found) = server
+            .put(&Caller::nobody(), put_request(&format!("k{at}"), &value))
+            .await
+        {
             error = Some(found);
             break;
         }
@@ -388,20 +401,23 @@ async fn a_full_quota_raises_the_alarm_until_it_is_disarmed() {
         range_end: Bytes::from_static(b"l"),
         ..Default::default()
     };
-    server.delete_range(delete).await.unwrap();
+    server
+        .delete_range(&Caller::nobody(), delete)
+        .await
+        .unwrap();
     let revision = server.store().revision();
     let compact = pb::CompactionRequest {
         revision,
         physical: true,
     };
-    server.compact(compact).await.unwrap();
+    server.compact(&Caller::nobody(), compact).await.unwrap();
     server.defragment().await.unwrap();
     let disarm = pb::AlarmRequest {
         action: pb::alarm_request::AlarmAction::Deactivate.into(),
         alarm: pb::AlarmType::Nospace.into(),
         member_id: server.id(),
     };
-    server.alarm(disarm).await.unwrap();
+    server.alarm(&Caller::nobody(), disarm).await.unwrap();
     put(&server, "again", "v").await;
     server.stop().await;
 }

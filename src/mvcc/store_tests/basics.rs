@@ -35,26 +35,35 @@ fn a_range_is_limited_filtered_and_sorted() {
     for (key, value) in [("c", "1"), ("a", "3"), ("b", "2")] {
         bench.put(key, value);
     }
-    let limited = bench.store.range(&pb::RangeRequest {
-        limit: 2,
-        ..range("a", "\0")
-    });
+    let limited = bench.store.range(
+        &crate::AuthInfo::default(),
+        &pb::RangeRequest {
+            limit: 2,
+            ..range("a", "\0")
+        },
+    );
     let limited = limited.unwrap();
     assert!(limited.more);
     assert_eq!((limited.count, limited.kvs.len()), (3, 2));
-    let sorted = bench.store.range(&pb::RangeRequest {
-        sort_target: pb::range_request::SortTarget::Value.into(),
-        sort_order: pb::range_request::SortOrder::Descend.into(),
-        keys_only: true,
-        ..range("a", "z")
-    });
+    let sorted = bench.store.range(
+        &crate::AuthInfo::default(),
+        &pb::RangeRequest {
+            sort_target: pb::range_request::SortTarget::Value.into(),
+            sort_order: pb::range_request::SortOrder::Descend.into(),
+            keys_only: true,
+            ..range("a", "z")
+        },
+    );
     let keys: Vec<_> = sorted.unwrap().kvs.into_iter().map(|kv| kv.key).collect();
     assert_eq!(keys, ["a", "b", "c"]);
-    let newer = bench.store.range(&pb::RangeRequest {
-        min_mod_revision: 3,
-        max_create_revision: 3,
-        ..range("a", "z")
-    });
+    let newer = bench.store.range(
+        &crate::AuthInfo::default(),
+        &pb::RangeRequest {
+            min_mod_revision: 3,
+            max_create_revision: 3,
+            ..range("a", "z")
+        },
+    );
     let newer = newer.unwrap();
     assert_eq!(newer.kvs.len(), 1);
     assert_eq!(newer.kvs[0].key, "a");
@@ -87,7 +96,12 @@ fn put_can_leave_value_or_lease_as_they_are() {
         panic!("the put failed");
     };
     assert_eq!(answer.prev_kv.unwrap().value, "1");
-    let kv = bench.store.range(&range("a", "")).unwrap().kvs.remove(0);
+    let kv = bench
+        .store
+        .range(&crate::AuthInfo::default(), &range("a", ""))
+        .unwrap()
+        .kvs
+        .remove(0);
     assert_eq!((kv.lease, kv.version, &kv.value[..]), (7, 2, &b"2"[..]));
     let no_lease = pb::PutRequest {
         lease: 8,

@@ -169,7 +169,9 @@ fn a_broken_disk_is_told_and_takes_nothing_from_readers() {
     assert!(error.is_fatal());
     assert!(error.to_string().contains("the disk is broken"), "{error}");
     assert!(store.commit().is_err());
-    let seen = store.range(&range("a", "")).unwrap();
+    let seen = store
+        .range(&crate::AuthInfo::default(), &range("a", ""))
+        .unwrap();
     assert_eq!(seen.kvs[0].value, "2");
     assert_eq!(store.durable_index(), (1, 1));
     let compaction = pb::InternalRaftRequest {

@@ -54,14 +54,6 @@ fn what_does_not_belong_there_is_named() {
     }
 }
 
-#[test]
-fn a_database_with_authentication_is_refused_by_name() {
-    let Err(error) = open_with(bucket::AUTH, bucket::AUTH_ENABLED, &[1]) else {
-        panic!("it was taken");
-    };
-    assert!(error.to_string().contains("authentication"), "{error}");
-}
-
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: 100,

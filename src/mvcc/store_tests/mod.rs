@@ -106,10 +106,13 @@ impl Bench {
     }
 
     pub fn range(&self, key: &str, end: &str, revision: i64) -> Result<Vec<(String, String)>> {
-        let response = self.store.range(&pb::RangeRequest {
-            revision,
-            ..range(key, end)
-        })?;
+        let response = self.store.range(
+            &crate::AuthInfo::default(),
+            &pb::RangeRequest {
+                revision,
+                ..range(key, end)
+            },
+        )?;
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         Ok(response
             .kvs

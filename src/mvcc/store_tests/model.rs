@@ -156,10 +156,13 @@ fn txn(bench: &Bench, model: &mut Model, ops: &[(u8, bool)]) {
 fn check(bench: &Bench, model: &Model) {
     assert_eq!(bench.store.revision(), model.revision());
     for revision in 1..=model.revision() {
-        let answer = bench.store.range(&pb::RangeRequest {
-            revision,
-            ..range("k", "l")
-        });
+        let answer = bench.store.range(
+            &crate::AuthInfo::default(),
+            &pb::RangeRequest {
+                revision,
+                ..range("k", "l")
+            },
+        );
         if revision < model.compacted {
             assert!(matches!(answer, Err(Error::Compacted)));
             continue;

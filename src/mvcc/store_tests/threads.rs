@@ -20,16 +20,21 @@ fn set_all(bench: &Bench, n: i64) {
 
 /// Reads now and in the recent past; a transaction is seen whole or not at all.
 fn read_once(store: &Store) {
-    let response = store.range(&range("a", "d")).unwrap();
+    let response = store
+        .range(&crate::AuthInfo::default(), &range("a", "d"))
+        .unwrap();
     let newest = response.header.unwrap().revision;
     let values: Vec<_> = response.kvs.iter().map(|kv| kv.value.clone()).collect();
     assert_eq!(values.len(), 3);
     assert!(values.iter().all(|value| *value == values[0]));
     assert_eq!(values[0], (newest - 1).to_string());
-    let past = store.range(&pb::RangeRequest {
-        revision: newest - 5,
-        ..range("b", "")
-    });
+    let past = store.range(
+        &crate::AuthInfo::default(),
+        &pb::RangeRequest {
+            revision: newest - 5,
+            ..range("b", "")
+        },
+    );
     match past {
         Ok(past) => assert_eq!(past.kvs[0].value, (newest - 6).to_string()),
         Err(error) => assert!(matches!(error, crate::Error::Compacted)),

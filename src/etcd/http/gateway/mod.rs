@@ -8,7 +8,7 @@ use std::io;
 use axum::{Router, body::Body, extract::Request, response::Response};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures_util::stream;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, Limited};
 use serde_json::{Value, json};
 use tonic::Code;
@@ -102,6 +102,20 @@ impl Failed {
         })
     }
 
+    /// The last line of a stream that ends badly.
+    fn chunk(&self) -> String {
+        let message = Value::from(self.message.as_str());
+        let code = self.code as i32;
+        format!("{{\"error\":{{\"code\":{code},\"message\":{message}}}}}")
+    }
+
+    /// The answer to a request for a stream that never began.
+    fn stream_response(&self) -> Response {
+        let mut response = answer::ok("application/json", self.chunk() + "\n");
+        *response.status_mut() = http_status(self.code);
+        response
+    }
+
     fn response(&self) -> Response {
         let body = format!(
             "{{\"code\":{}, \"message\":{}}}",
@@ -171,6 +185,7 @@ impl Gateway {
         path: &str,
         request: Request,
     ) -> Result<Response, Failed> {
+        let metadata = metadata(request.headers());
         let body = Limited::new(request.into_body(), REQUEST_LIMIT)
             .collect()
             .await;
@@ -188,7 +203,7 @@ impl Gateway {
             );
             framed.extend_from_slice(&bytes);
         }
-        let call_request = http::Request::builder()
+        let mut call_request = http::Request::builder()
             .method(http::Method::POST)
             .version(http::Version::HTTP_2)
             .uri(path)
@@ -196,8 +211,12 @@ impl Gateway {
             .header(header::TE, "trailers")
             .body(Body::from(framed.freeze()))
             .map_err(|error| Failed::invalid(error.to_string()))?;
+        call_request.headers_mut().extend(metadata);
         let (parts, body) = call(&self.grpc, call_request).await.into_parts();
         if let Some(failed) = Failed::of(&parts.headers) {
+            if method.streams_out {
+                return Ok(failed.stream_response());
+            }
             return Err(failed);
         }
         let mut answers = Answers {
@@ -221,6 +240,19 @@ impl Gateway {
         );
         Ok(response)
     }
+}
+
+/// What of the headers reaches the services: the token, and whatever is marked for them.
+/// A client's certificate does not: it vouches for the connection to the gateway.
+fn metadata(headers: &HeaderMap) -> HeaderMap {
+    let named = |name: &HeaderName| match name.as_str() {
+        "authorization" => Some(name.clone()),
+        name => name.strip_prefix("grpc-metadata-")?.parse().ok(),
+    };
+    headers
+        .iter()
+        .filter_map(|(name, value)| Some((named(name)?, value.clone())))
+        .collect()
 }
 
 /// The JSON messages of a body: one, or as many as there are.
@@ -302,16 +334,7 @@ impl Answers {
                     format!("{{\"result\":{}}}", message.text(",")),
                     Some(answers),
                 ),
-                Err(failed) => {
-                    let status = http_status(failed.code);
-                    let error = json!({
-                        "grpc_code": failed.code as i32,
-                        "http_code": status.as_u16(),
-                        "message": failed.message,
-                        "http_status": status.canonical_reason().unwrap_or_default(),
-                    });
-                    (json!({ "error": error }).to_string(), None)
-                }
+                Err(failed) => (failed.chunk(), None),
             };
             Some((Ok(Bytes::from(format!("{line}\n"))), rest))
         })
@@ -332,6 +355,25 @@ mod tests {
                 "{path}"
             );
         }
+    }
+
+    #[test]
+    fn the_token_and_marked_headers_reach_the_services() {
+        let headers = [
+            ("authorization", "abc.7"),
+            ("grpc-metadata-hasleader", "true"),
+            ("cookie", "x"),
+        ];
+        let headers = headers.map(|(name, value)| {
+            (
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            )
+        });
+        let passed = metadata(&headers.into_iter().collect());
+        assert_eq!(passed.len(), 2);
+        assert_eq!(passed["authorization"], "abc.7");
+        assert_eq!(passed["hasleader"], "true");
     }
 
     #[test]

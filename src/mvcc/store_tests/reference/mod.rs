@@ -78,7 +78,7 @@ async fn random_txn_step(dice: &mut Dice, bench: &Bench, clients: &mut Clients) 
         return;
     }
     let mine = match crate::is_read_only(&txn) {
-        true => bench.store.read_txn(&txn),
+        true => bench.store.read_txn(&crate::AuthInfo::default(), &txn),
         false => bench.txn(txn),
     };
     outcome(mine, theirs, clear_txn, &what);
@@ -153,7 +153,7 @@ async fn random_step(dice: &mut Dice, bench: &Bench, clients: &mut Clients) {
             };
             let what = format!("{request:?}");
             let theirs = clients.kv.range(request.clone()).await;
-            let mine = bench.store.range(&request);
+            let mine = bench.store.range(&crate::AuthInfo::default(), &request);
             // Equal values may come in any order; only one order of keys is defined.
             let clear = |a: &mut pb::RangeResponse| {
                 only_revision(&mut a.header);
@@ -247,7 +247,13 @@ fn a_database_of_the_reference_opens_here_and_stays_as_it_is() {
     let store = Store::open(open_db(&path), Config::default()).unwrap();
     let (mine, _) = store.hash_kv(0).unwrap();
     assert_eq!((mine.hash, mine.compact_revision), hash);
-    assert_eq!(store.range(&range("\0", "\0")).unwrap().kvs, kvs);
+    assert_eq!(
+        store
+            .range(&crate::AuthInfo::default(), &range("\0", "\0"))
+            .unwrap()
+            .kvs,
+        kvs
+    );
     let whole = crate::hash_db(&store.snapshot().unwrap(), false).unwrap();
     assert!(status.contains(&format!("\"hash\":{whole},")), "{status}");
     let revision = store.revision();
@@ -376,7 +382,11 @@ fn the_reference_restores_and_serves_a_database_made_here() {
         let (mine, _) = bench.store.hash_kv(0).unwrap();
         assert_eq!((mine.hash, mine.compact_revision), theirs);
         let everything = clients.kv.range(range("\0", "\0")).await.unwrap();
-        let kvs = bench.store.range(&range("\0", "\0")).unwrap().kvs;
+        let kvs = bench
+            .store
+            .range(&crate::AuthInfo::default(), &range("\0", "\0"))
+            .unwrap()
+            .kvs;
         assert!(!kvs.is_empty());
         assert_eq!(kvs, everything.into_inner().kvs);
     });
