@@ -18,11 +18,13 @@ macro_rules! tell {
 
 mod client;
 mod command;
+mod concurrency;
 mod exit;
 mod flags;
 mod go;
 mod json;
 mod log;
+mod password;
 mod print;
 mod snapshot;
 mod table;

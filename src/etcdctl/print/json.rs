@@ -15,7 +15,8 @@ fn with_header_fields(object: Object, header: &pb::ResponseHeader) -> Object {
         .plain_omit("raft_term", header.raft_term)
 }
 
-fn header(header: &pb::ResponseHeader) -> String {
+/// The header of an answer.
+pub fn header(header: &pb::ResponseHeader) -> String {
     with_header_fields(Object::default(), header).end()
 }
 

@@ -1,6 +1,7 @@
 //! The commands and flags of both programs.
 
 mod ctl;
+mod users;
 mod utl;
 
 pub use ctl::ETCDCTL;
