@@ -24,6 +24,7 @@ mod flags;
 mod go;
 mod json;
 mod log;
+mod offline;
 mod password;
 mod print;
 mod snapshot;

@@ -164,13 +164,15 @@ where
         .map_err(|status| expire(RpcError::from_status(&status), deadline))
 }
 
-/// A request whose answer is a stream.
+/// A request whose answer is a stream. The outer error is that nothing could be asked,
+/// the inner one that the server refused, which clients of the reference notice when
+/// they read the first message.
 pub async fn server_stream<Q, R>(
     balancer: &Balancer,
     path: &'static str,
     request: Q,
     options: &CallOptions,
-) -> Result<Streaming<R>, RpcError>
+) -> Result<Result<Streaming<R>, RpcError>, RpcError>
 where
     Q: prost::Message + 'static,
     R: prost::Message + Default + 'static,
@@ -186,9 +188,9 @@ where
         ProstCodec::<Q, R>::default(),
     );
     let answer = within(deadline, call).await?;
-    answer
+    Ok(answer
         .map(tonic::Response::into_inner)
-        .map_err(|status| expire(RpcError::from_status(&status), deadline))
+        .map_err(|status| expire(RpcError::from_status(&status), deadline)))
 }
 
 /// A token may have become stale since the last call, and a stream can't be begun

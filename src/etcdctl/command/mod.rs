@@ -4,6 +4,7 @@ pub mod alarm;
 pub mod auth;
 pub mod check;
 pub mod compaction;
+pub mod completion;
 pub mod defrag;
 pub mod del;
 pub mod elect;
@@ -19,6 +20,7 @@ pub mod role;
 pub mod snapshot;
 pub mod txn;
 pub mod user;
+pub mod utl;
 pub mod version;
 pub mod watch;
 

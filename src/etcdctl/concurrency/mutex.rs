@@ -16,6 +16,14 @@ pub struct Mutex<'a> {
     lease: i64,
 }
 
+/// What asking for a lock came to.
+enum Asked {
+    /// It is had, since this revision.
+    Had(i64),
+    /// Others were first; this is the revision of the own key.
+    Behind(i64),
+}
+
 impl<'a> Mutex<'a> {
     /// A lock of that name, wanted with a lease.
     pub fn new(client: &'a Client, name: &[u8], lease: &Lease) -> Self {
@@ -36,19 +44,32 @@ impl<'a> Mutex<'a> {
 
     /// Waits for the lock until `interrupted`; gives the revision at which it was had.
     pub async fn lock(&self, interrupted: impl Future<Output = ()>) -> Result<i64, Error> {
-        let locked = tokio::select! {
-            locked = self.wait() => locked,
-            () = interrupted => Err(Error::Interrupted),
+        let mut interrupted = std::pin::pin!(interrupted);
+        let asked = tokio::select! {
+            asked = self.ask_for_it() => asked.map_err(Error::from)?,
+            () = &mut interrupted => return self.give_up(Error::Interrupted).await,
         };
-        if locked.is_err() && locked != Err(Error::Expired) {
-            // Those who come later must not wait for a key that nobody wants. What
-            // went wrong first is what is told.
-            let _ = tokio::time::timeout(CLEAN_UP, self.unlock()).await;
+        let waited = match asked {
+            Asked::Had(revision) => return Ok(revision),
+            Asked::Behind(mine) => tokio::select! {
+                waited = self.wait(mine) => waited,
+                () = &mut interrupted => Err(Error::Interrupted),
+            },
+        };
+        match waited {
+            Err(error) if error != Error::Expired => self.give_up(error).await,
+            other => other,
         }
-        locked
     }
 
-    async fn wait(&self) -> Result<i64, Error> {
+    /// Those who come later must not wait for a key that nobody wants. What went
+    /// wrong first is what is told.
+    async fn give_up(&self, error: Error) -> Result<i64, Error> {
+        let _ = tokio::time::timeout(CLEAN_UP, self.unlock()).await;
+        Err(error)
+    }
+
+    async fn ask_for_it(&self) -> Result<Asked, RpcError> {
         let own = pb::RangeRequest {
             key: self.key.clone().into(),
             ..Default::default()
@@ -68,9 +89,14 @@ impl<'a> Mutex<'a> {
                 .map_or(0, |kv| kv.create_revision),
         };
         let owner = range_of(&response, 1).and_then(|range| range.kvs.first());
-        if owner.is_none_or(|kv| kv.create_revision == mine) {
-            return Ok(now);
-        }
+        Ok(match owner.is_none_or(|kv| kv.create_revision == mine) {
+            true => Asked::Had(now),
+            false => Asked::Behind(mine),
+        })
+    }
+
+    /// Waits for all who asked before the revision `mine`.
+    async fn wait(&self, mine: i64) -> Result<i64, Error> {
         wait_for_older(self.client, &self.prefix, mine - 1).await?;
         let own = get_key(self.client, &self.key).await?;
         match own.kvs.is_empty() {

@@ -44,7 +44,8 @@ impl Format {
         })
     }
 
-    fn name(self) -> &'static str {
+    /// As `--write-out` takes it.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Simple => "simple",
             Self::Fields => "fields",

@@ -1,8 +1,8 @@
 //! `etcdctl`'s table.
 
-use super::{WRITE_OUT, restore_flags, users};
+use super::{WRITE_OUT, completion, restore_flags, users};
 use crate::command as run;
-use crate::flags::{Command, Flag, HelpStyle, Kind, Program, unsupported};
+use crate::flags::{Command, Flag, HelpStyle, Kind, Program};
 
 /// The program.
 pub static ETCDCTL: Program = Program {
@@ -311,18 +311,8 @@ const COMMANDS: &[Command] = &[
         run: Some(run::help),
         ..Command::new("help", "help [command]", "Shows the help of a command")
     },
-    refused("completion"),
+    completion!("etcdctl", run::completion::etcdctl),
 ];
-
-/// A command of the reference that this program knows by name only.
-const fn refused(name: &'static str) -> Command {
-    Command {
-        hidden: true,
-        refused: true,
-        run: Some(unsupported),
-        ..Command::new(name, name, "")
-    }
-}
 
 /// Flags of `get`.
 pub const GET: &[Flag] = &[

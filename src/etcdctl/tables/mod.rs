@@ -37,3 +37,29 @@ macro_rules! restore_flags {
     };
 }
 use restore_flags;
+
+/// `completion`, with a command for each shell that `$run` serves by its name.
+macro_rules! completion {
+    ($program:literal, $run:expr) => {
+        Command {
+            children: &[
+                completion!(shell $program, $run, "bash"),
+                completion!(shell $program, $run, "fish"),
+                completion!(shell $program, $run, "powershell"),
+                completion!(shell $program, $run, "zsh"),
+            ],
+            long: concat!("Prints a script that completes the words of ", $program, " when Tab is pressed. The help of each shell's command says where the script belongs."),
+            ..Command::new("completion", "completion", "Scripts that let a shell complete words")
+        }
+    };
+    (shell $program:literal, $run:expr, $shell:literal) => {
+        Command {
+            run: Some($run),
+            flags: &[Flag::new("no-descriptions", Kind::Bool, "false", "offer words without what they mean")],
+            long: crate::command::completion::about($shell),
+            no_flags_in_usage: true,
+            ..Command::new($shell, $shell, concat!("Prints the script for ", $shell))
+        }
+    };
+}
+use completion;
