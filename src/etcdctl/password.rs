@@ -42,9 +42,11 @@ pub fn read_word() -> io::Result<String> {
     Ok(line.split_whitespace().next().unwrap_or("").to_owned())
 }
 
-/// A terminal that shows nothing of what is typed, until this is dropped.
+/// A terminal that shows nothing of what is typed, until this is dropped or a signal
+/// ends the program.
 struct Quiet {
     before: Option<Termios>,
+    watching: Option<signal_hook::iterator::Handle>,
 }
 
 impl Quiet {
@@ -54,18 +56,36 @@ impl Quiet {
             true => termios::tcgetattr(&stdin).ok(),
             false => None,
         };
+        let watching = before.clone().and_then(restore_at_signals);
         if let Some(before) = &before {
             let mut quiet = before.clone();
             quiet.local_flags.remove(LocalFlags::ECHO);
             // A terminal that can't be quiet shows the password; asking matters more.
             let _ = termios::tcsetattr(&stdin, SetArg::TCSADRAIN, &quiet);
         }
-        Self { before }
+        Self { before, watching }
     }
+}
+
+/// Ctrl-C must not leave a terminal behind that shows nothing.
+fn restore_at_signals(before: Termios) -> Option<signal_hook::iterator::Handle> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let mut signals = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGTERM]).ok()?;
+    let handle = signals.handle();
+    std::thread::spawn(move || {
+        if let Some(signal) = signals.forever().next() {
+            let _ = termios::tcsetattr(io::stdin(), SetArg::TCSADRAIN, &before);
+            let _ = signal_hook::low_level::emulate_default_handler(signal);
+        }
+    });
+    Some(handle)
 }
 
 impl Drop for Quiet {
     fn drop(&mut self) {
+        if let Some(watching) = &self.watching {
+            watching.close();
+        }
         if let Some(before) = &self.before {
             let _ = termios::tcsetattr(io::stdin(), SetArg::TCSADRAIN, before);
         }

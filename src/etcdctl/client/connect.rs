@@ -94,6 +94,8 @@ pub async fn connect(
 async fn connect_within(
     dialer: &Dialer,
 ) -> Result<(Connection, impl Future<Output = ()> + use<>), String> {
+    let (stream, ends) = stream(dialer).await?;
+    let (stream, preface) = Watched::new(stream, ends);
     let scheme = if dialer.tls.is_some() {
         "https"
     } else {
@@ -113,8 +115,6 @@ async fn connect_within(
                 quote(dialer.address.to_string().as_bytes())
             ))
         })?;
-    let (stream, ends) = stream(dialer).await?;
-    let (stream, preface) = Watched::new(stream, ends);
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .keep_alive_interval(Some(dialer.keepalive_time.max(MIN_PING_INTERVAL)))

@@ -35,7 +35,11 @@ pub fn endpoints(flags: &Parsed) -> Result<Vec<String>, Exit> {
     }
     let resolver = Resolver::from_file();
     let suffix = flags.text("discovery-srv-name");
-    let found = block_on(async { find(&resolver, domain, suffix).await.map_err(Exit::error) })?;
+    // On a thread of its own: commands ask for endpoints before and after their own
+    // runtime has begun, and none runs within another.
+    let look_up = || block_on(async { find(&resolver, domain, suffix).await.map_err(Exit::error) });
+    let found = std::thread::scope(|threads| threads.spawn(look_up).join())
+        .map_err(|_| Exit::error("the look-up of the endpoints failed"))??;
     Ok(secure_only(found, flags.boolean("insecure-discovery")))
 }
 

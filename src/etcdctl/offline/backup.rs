@@ -328,6 +328,12 @@ fn copy_database(
             .and_then(|()| out.sync_all())
             .map_err(OfflineError::file("write", target))?;
     }
+    console(
+        Level::Info,
+        "membership/store.go:141",
+        "Trimming membership information from the backend...",
+        &[],
+    );
     let failed = OfflineError::database(target);
     let db = Db::open(target, Options::default()).map_err(&failed)?;
     let mut tx = db.begin_write().map_err(&failed)?;

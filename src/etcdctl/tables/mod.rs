@@ -57,7 +57,8 @@ macro_rules! completion {
             run: Some($run),
             flags: &[Flag::new("no-descriptions", Kind::Bool, "false", "offer words without what they mean")],
             long: crate::command::completion::about($shell),
-            no_flags_in_usage: true,
+            // Only these two of the reference have it so.
+            no_flags_in_usage: matches!($shell.as_bytes(), b"bash" | b"zsh"),
             ..Command::new($shell, $shell, concat!("Prints the script for ", $shell))
         }
     };

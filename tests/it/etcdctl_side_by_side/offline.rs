@@ -2,6 +2,7 @@
 //! one snapshot, backups, hashes, storage versions, damage.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Instant;
@@ -33,6 +34,22 @@ fn ctl(member: &Member, words: &[&str]) -> String {
     text(&output.stdout)
 }
 
+/// Puts a value that is too long for a command line.
+fn put(member: &Member, key: &str, value: &str) {
+    let mut process = Side::Ours
+        .program("etcdctl")
+        .args(["--endpoints", &format!("127.0.0.1:{}", member.client)])
+        .args(["put", key])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("etcdctl starts");
+    let mut input = process.stdin.take().expect("a pipe");
+    input.write_all(value.as_bytes()).expect("it reads");
+    drop(input);
+    assert!(process.wait().expect("it ends").success());
+}
+
 /// A data directory with some history: compacted, with leases, several raft
 /// snapshots, and a saved snapshot beside it. No server runs any more.
 struct Source {
@@ -53,7 +70,6 @@ impl Source {
         ctl(&member, &["put", "/k/3", "again"]);
         ctl(&member, &["del", "/k/4"]);
         ctl(&member, &["compaction", "40"]);
-        ctl(&member, &["txn"]);
         let hashes = [0, 45, 60]
             .into_iter()
             .map(|revision| {
@@ -539,7 +555,7 @@ fn a_killed_restore_leaves_nothing_that_looks_whole() {
         let member = Member::start(&[]);
         let value = "v".repeat(500_000);
         for number in 0..60 {
-            ctl(&member, &["put", &format!("/k/{number}"), &value]);
+            put(&member, &format!("/k/{number}"), &value);
         }
         ctl(&member, &["snapshot", "save", &saved.display().to_string()]);
     }
@@ -586,6 +602,9 @@ fn a_killed_restore_leaves_nothing_that_looks_whole() {
             assert!(report.status.success(), "step {step}: {report:?}");
         } else {
             unfinished += 1;
+            // What it left is in nobody's way, except a log that was there already.
+            let again = restore(&data, &wal).status().expect("it runs");
+            assert!(again.success() || wal.exists(), "step {step}");
         }
     }
     assert!(unfinished > 0, "no restore was killed in its middle");

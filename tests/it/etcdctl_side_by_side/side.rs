@@ -202,13 +202,14 @@ fn undescribed(text: &str) -> String {
 
 /// IDs of leases, which the members draw.
 fn mask_leases(text: &str) -> String {
-    let mut text = mask_after(text, "lease ", |c| c.is_ascii_hexdigit(), "L");
+    let mut text = text.to_owned();
     for remaining in ["remaining(", "\"ttl\":", "\"TTL\" : ", "\"TTL\":"] {
         text = mask_after(&text, remaining, |c| c.is_ascii_digit(), "S");
     }
+    let is_id = |word: &str| word.len() == 16 && word.bytes().all(|b| b.is_ascii_hexdigit());
     let lines = text.split('\n').map(|line| {
-        let is_id = line.len() == 16 && line.bytes().all(|b| b.is_ascii_hexdigit());
-        if is_id { "LEASE" } else { line }
+        let words = line.split(' ').map(|w| if is_id(w) { "LEASE" } else { w });
+        words.collect::<Vec<_>>().join(" ")
     });
     lines.collect::<Vec<_>>().join("\n")
 }
