@@ -19,12 +19,12 @@ macro_rules! tell {
 mod client;
 mod command;
 mod concurrency;
+mod etcdutl;
 mod exit;
 mod flags;
 mod go;
 mod json;
 mod log;
-mod offline;
 mod password;
 mod print;
 mod snapshot;

@@ -57,8 +57,8 @@ macro_rules! completion {
             run: Some($run),
             flags: &[Flag::new("no-descriptions", Kind::Bool, "false", "offer words without what they mean")],
             long: crate::command::completion::about($shell),
-            // Only these two of the reference have it so.
-            no_flags_in_usage: matches!($shell.as_bytes(), b"bash" | b"zsh"),
+            // Only this one of the reference has it so.
+            no_flags_in_usage: matches!($shell.as_bytes(), b"bash"),
             ..Command::new($shell, $shell, concat!("Prints the script for ", $shell))
         }
     };

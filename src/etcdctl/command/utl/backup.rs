@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::etcdutl::backup::{Backup, backup};
 use crate::exit::{Exit, Outcome};
 use crate::flags::Invocation;
-use crate::offline::backup::{Backup, backup};
 
 /// The command.
 pub fn run(invocation: &mut Invocation) -> Outcome {

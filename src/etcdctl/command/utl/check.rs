@@ -4,9 +4,9 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use crate::etcdutl::check::check;
 use crate::exit::{Exit, Outcome, code};
 use crate::flags::Invocation;
-use crate::offline::check::check;
 use crate::print::{self, Format};
 
 /// The command: status 0 when nothing is wrong, 1 when something is, 2 when it could

@@ -4,9 +4,9 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
+use crate::etcdutl::hashkv::hash;
 use crate::exit::{Exit, Outcome};
 use crate::flags::Invocation;
-use crate::offline::hashkv::hash;
 use crate::print::{self, Format};
 
 /// The command.

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
+use crate::etcdutl::migrate::{Version, migrate};
 use crate::exit::{Exit, Outcome};
 use crate::flags::Invocation;
-use crate::offline::migrate::{Version, migrate};
 
 /// The command.
 pub fn run(invocation: &mut Invocation) -> Outcome {
-    let failed = |error: crate::offline::OfflineError| Exit::error(error.to_string());
+    let failed = |error: crate::etcdutl::OfflineError| Exit::error(error.to_string());
     let target = Version::parse(invocation.text("target-version")).map_err(failed)?;
     migrate(
         Path::new(invocation.text("data-dir")),

@@ -7,7 +7,7 @@ use prost::Message as _;
 use wire::mvccpb::KeyValue;
 
 use super::super::hashkv::{compacted, parse};
-use super::{Report, Some20};
+use super::{Report, Several};
 
 /// What is remembered of a key.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +31,7 @@ pub fn check(
     let mut last: HashMap<u64, Last> = HashMap::new();
     let mut lost_leases = 0u64;
     let (mut revisions, mut newest, mut before) = (0u64, 0, (0, -1));
-    let mut found = Some20::new(report, format!("{place}, bucket \"key\""));
+    let mut found = Several::new(report, format!("{place}, bucket \"key\""));
     bucket.for_each(|key, value| {
         revisions += 1;
         let Some((at, tombstone)) = parse(&key) else {

@@ -120,13 +120,13 @@ impl Report {
 }
 
 /// Findings of one kind, which may be as many as there are keys.
-struct Some20<'a> {
+struct Several<'a> {
     report: &'a mut Report,
     place: String,
     count: usize,
 }
 
-impl<'a> Some20<'a> {
+impl<'a> Several<'a> {
     fn new(report: &'a mut Report, place: impl Into<String>) -> Self {
         Self {
             report,
