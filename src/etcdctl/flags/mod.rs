@@ -224,6 +224,13 @@ fn dispatch(program: &'static Program, words: Vec<Vec<u8>>) -> Outcome {
         }
         Exit::error(message)
     };
+    if !command.deprecated.is_empty() {
+        tell!(
+            "Command {:?} is deprecated, {}",
+            command.name,
+            command.deprecated
+        );
+    }
     let parsed = parse::parse(&path, &rest).map_err(failed)?;
     let run = match command.run {
         Some(run) if !parsed.help => run,
@@ -232,13 +239,6 @@ fn dispatch(program: &'static Program, words: Vec<Vec<u8>>) -> Outcome {
             return Ok(());
         }
     };
-    if !command.deprecated.is_empty() {
-        tell!(
-            "Command {:?} is deprecated, {}",
-            command.name,
-            command.deprecated
-        );
-    }
     let missing = parsed.missing_required(&path);
     if !missing.is_empty() {
         return Err(failed(format!(

@@ -122,6 +122,7 @@ const COMMANDS: &[Command] = &[
             Command {
                 run: Some(run::snapshot::save_refused),
                 hidden: true,
+                no_flags_in_usage: true,
                 deprecated: "Use `etcdctl snapshot save` to download snapshot",
                 ..Command::new("save", "save <filename>", "")
             },
