@@ -18,11 +18,14 @@ macro_rules! tell {
 
 mod client;
 mod command;
+mod concurrency;
+mod etcdutl;
 mod exit;
 mod flags;
 mod go;
 mod json;
 mod log;
+mod password;
 mod print;
 mod snapshot;
 mod table;

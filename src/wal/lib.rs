@@ -13,6 +13,7 @@
 
 #![forbid(unsafe_code)]
 
+mod audit;
 mod error;
 mod files;
 mod frame;
@@ -22,6 +23,7 @@ mod read;
 mod snap;
 pub mod v2store;
 
+pub use audit::{Audit, Damage, audit};
 pub use error::Error;
 pub use log::{Options, SEGMENT_BYTES, Wal};
 pub use name::{Segment, segments};

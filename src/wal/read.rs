@@ -70,6 +70,26 @@ impl Decoder {
         Ok(decoder)
     }
 
+    /// The segment that is being read.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.current
+            .as_ref()
+            .map(|open| open.path.clone())
+            .unwrap_or_default()
+    }
+
+    /// Its file name.
+    pub(crate) fn file_name(&self) -> String {
+        let path = self.path();
+        let name = path.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
+    /// Whether no segment follows it.
+    pub(crate) fn in_last_segment(&self) -> bool {
+        self.is_last
+    }
+
     /// Opens the next segment; false if there is none, in which case the decoder
     /// stays where it is.
     fn next_segment(&mut self) -> Result<bool> {

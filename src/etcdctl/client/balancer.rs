@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::connect::{self, Connection, Dialer};
 use super::endpoint::{self, Scheme};
 use super::error::RpcError;
+use super::login::Login;
 use super::{Config, tls};
 use crate::exit::Exit;
 
@@ -40,34 +41,53 @@ impl Shared {
 pub struct Balancer {
     dialers: Vec<Dialer>,
     shared: Arc<Shared>,
+    login: Option<Arc<Login>>,
 }
 
 impl Balancer {
     /// A balancer over `endpoints`. As in the reference the scheme of the first
     /// decides for all whether TLS is used.
     pub fn new(config: &Config, endpoints: &[String]) -> Result<Self, Exit> {
-        let (scheme, _) = endpoint::interpret(&endpoints[0])?;
-        let tls = match (scheme, &config.credentials) {
-            (Scheme::Plain, _) | (Scheme::Either, None) => None,
-            (_, Some(credentials)) => Some(credentials.config.clone()),
-            (Scheme::Tls, None) => Some(tls::system()?),
-        };
+        let first = Self::dialer(config, &endpoints[0])?;
         let dialers = endpoints
             .iter()
-            .map(|endpoint| {
-                Ok(Dialer {
-                    address: endpoint::interpret(endpoint)?.1,
-                    tls: tls.clone(),
-                    keepalive_time: config.keepalive_time,
-                    keepalive_timeout: config.keepalive_timeout,
-                })
+            .map(|endpoint| Dialer {
+                address: endpoint::interpret(endpoint).1,
+                ..first.clone()
             })
-            .collect::<Result<_, Exit>>()?;
+            .collect();
         let shared = Arc::new(Shared {
             state: Mutex::default(),
             changed: Notify::new(),
         });
-        Ok(Self { dialers, shared })
+        Ok(Self {
+            dialers,
+            shared,
+            login: config.login.clone(),
+        })
+    }
+
+    /// How one endpoint is connected to.
+    pub fn dialer(config: &Config, endpoint: &str) -> Result<Dialer, Exit> {
+        let (scheme, address) = endpoint::interpret(endpoint);
+        let credentials = config.credentials.as_ref();
+        let tls = match (scheme, credentials) {
+            (Scheme::Plain, _) | (Scheme::Either, None) => None,
+            (_, Some(credentials)) => Some(credentials.config.clone()),
+            (Scheme::Tls, None) => Some(tls::system()?),
+        };
+        Ok(Dialer {
+            address,
+            tls,
+            server_name: credentials.and_then(|credentials| credentials.server_name.clone()),
+            keepalive_time: config.keepalive_time,
+            keepalive_timeout: config.keepalive_timeout,
+        })
+    }
+
+    /// The user whose token calls carry.
+    pub fn login(&self) -> Option<&Login> {
+        self.login.as_deref()
     }
 
     /// A connection that works, waiting for one until `deadline` (for ever

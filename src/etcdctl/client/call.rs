@@ -13,6 +13,7 @@ use tonic_prost::ProstCodec;
 
 use super::balancer::Balancer;
 use super::error::RpcError;
+use super::login;
 use crate::log::{Field, Json, Level};
 use crate::version;
 
@@ -78,7 +79,23 @@ where
             ],
         );
         attempt += 1;
-        if !may_retry(&error, options) || attempt >= MAX_ATTEMPTS {
+        if attempt >= MAX_ATTEMPTS {
+            return Err(error);
+        }
+        if !error.is_context() && login::may_help(&error, balancer.login().is_some()) {
+            if let Err(error) = login::log_in_again(balancer, options).await {
+                Json::new(options.logger).write(
+                    Level::Warn,
+                    "v3/retry_interceptor.go:79",
+                    "retrying of unary invoker failed to fetch new auth token",
+                    &[
+                        Field::text("target", &options.target),
+                        Field::text("error", &error.to_string()),
+                    ],
+                );
+                return Err(error);
+            }
+        } else if !may_retry(&error, options) {
             return Err(error);
         }
         if attempt % quorum == 0 {
@@ -132,7 +149,7 @@ where
         });
     }
     let mut request = Request::new(request);
-    add_version(&mut request);
+    add_metadata(&mut request, balancer);
     if let Some(deadline) = deadline {
         request.set_timeout(deadline.saturating_duration_since(Instant::now()));
     }
@@ -147,29 +164,48 @@ where
         .map_err(|status| expire(RpcError::from_status(&status), deadline))
 }
 
-/// A request whose answer is a stream.
+/// A request whose answer is a stream. The outer error is that nothing could be asked,
+/// the inner one that the server refused, which clients of the reference notice when
+/// they read the first message.
 pub async fn server_stream<Q, R>(
     balancer: &Balancer,
     path: &'static str,
     request: Q,
-    deadline: Option<Instant>,
-) -> Result<Streaming<R>, RpcError>
+    options: &CallOptions,
+) -> Result<Result<Streaming<R>, RpcError>, RpcError>
 where
     Q: prost::Message + 'static,
     R: prost::Message + Default + 'static,
 {
+    let deadline = options.deadline;
+    log_in_for_stream(balancer, options).await?;
     let mut client = ready(balancer, deadline).await?;
     let mut request = Request::new(request);
-    add_version(&mut request);
+    add_metadata(&mut request, balancer);
     let call = client.server_streaming(
         request,
         PathAndQuery::from_static(path),
         ProstCodec::<Q, R>::default(),
     );
     let answer = within(deadline, call).await?;
-    answer
+    Ok(answer
         .map(tonic::Response::into_inner)
-        .map_err(|status| expire(RpcError::from_status(&status), deadline))
+        .map_err(|status| expire(RpcError::from_status(&status), deadline)))
+}
+
+/// A token may have become stale since the last call, and a stream can't be begun
+/// again, so each begins with a new one.
+async fn log_in_for_stream(balancer: &Balancer, options: &CallOptions) -> Result<(), RpcError> {
+    let result = login::log_in(balancer, options).await;
+    if let Err(error) = &result {
+        Json::new(options.logger).write(
+            Level::Error,
+            "v3/retry_interceptor.go:112",
+            "clientv3/retry_interceptor: getToken failed",
+            &[Field::text("error", &error.to_string())],
+        );
+    }
+    result
 }
 
 /// A stream in each direction. With `need_leader` the server ends it when the
@@ -179,14 +215,16 @@ pub async fn both_streams<Q, R>(
     path: &'static str,
     requests: impl tokio_stream::Stream<Item = Q> + Send + 'static,
     need_leader: bool,
+    options: &CallOptions,
 ) -> Result<Streaming<R>, RpcError>
 where
     Q: prost::Message + 'static,
     R: prost::Message + Default + 'static,
 {
+    log_in_for_stream(balancer, options).await?;
     let mut client = ready(balancer, None).await?;
     let mut request = Request::new(requests);
-    add_version(&mut request);
+    add_metadata(&mut request, balancer);
     if need_leader {
         request
             .metadata_mut()
@@ -248,7 +286,10 @@ fn expire(mut error: RpcError, deadline: Option<Instant>) -> RpcError {
     error
 }
 
-fn add_version<T>(request: &mut Request<T>) {
+fn add_metadata<T>(request: &mut Request<T>, balancer: &Balancer) {
+    if let Some(login) = balancer.login() {
+        login.authorize(request);
+    }
     request.metadata_mut().insert(
         "client-api-version",
         AsciiMetadataValue::from_static(version::API),

@@ -11,12 +11,12 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tonic::body::Body;
 
-use super::endpoint;
-use super::preface::{Failure, Preface, Watched};
+use super::endpoint::{self, Address};
+use super::preface::{Failure, Watched};
 use super::tls;
 use crate::go::{os, quote::quote};
 
@@ -29,10 +29,12 @@ const MIN_PING_INTERVAL: Duration = Duration::from_secs(10);
 /// How a connection is made.
 #[derive(Clone)]
 pub struct Dialer {
-    /// `host:port`.
-    pub address: String,
+    /// Where to.
+    pub address: Address,
     /// TLS, when the endpoint wants it.
     pub tls: Option<Arc<rustls::ClientConfig>>,
+    /// See [`tls::Credentials::server_name`].
+    pub server_name: Option<String>,
     /// See [`super::Config::keepalive_time`].
     pub keepalive_time: Duration,
     /// See [`super::Config::keepalive_timeout`].
@@ -82,7 +84,8 @@ pub async fn connect(
     match attempt.await {
         Ok(result) => result,
         Err(_) => Err(connection_error(&format!(
-            "transport: Error while dialing: dial tcp {}: i/o timeout",
+            "transport: Error while dialing: dial {} {}: i/o timeout",
+            dialer.address.network(),
             dialer.address
         ))),
     }
@@ -91,12 +94,8 @@ pub async fn connect(
 async fn connect_within(
     dialer: &Dialer,
 ) -> Result<(Connection, impl Future<Output = ()> + use<>), String> {
-    let tcp = dial(&dialer.address).await.map_err(|why| {
-        connection_error(&format!("transport: Error while dialing: dial tcp{why}"))
-    })?;
-    // A request is a few packets; waiting to fill them only adds delay.
-    let _ = tcp.set_nodelay(true);
-    let ends = ends(&tcp);
+    let (stream, ends) = stream(dialer).await?;
+    let (stream, preface) = Watched::new(stream, ends);
     let scheme = if dialer.tls.is_some() {
         "https"
     } else {
@@ -104,26 +103,18 @@ async fn connect_within(
     };
     let origin = Uri::builder()
         .scheme(scheme)
-        .authority(dialer.address.trim_start_matches(':'))
+        .authority(match &dialer.address {
+            Address::Tcp(address) => address.trim_start_matches(':'),
+            Address::Unix(_) => "localhost",
+        })
         .path_and_query("/")
         .build()
         .map_err(|_| {
             connection_error(&format!(
                 "transport: invalid address {}",
-                quote(dialer.address.as_bytes())
+                quote(dialer.address.to_string().as_bytes())
             ))
         })?;
-    let (stream, preface): (Box<dyn Stream>, Preface) = match &dialer.tls {
-        None => {
-            let (watched, preface) = Watched::new(tcp, ends);
-            (Box::new(watched), preface)
-        }
-        Some(config) => {
-            let stream = handshake(dialer, config.clone(), tcp).await?;
-            let (watched, preface) = Watched::new(stream, ends);
-            (Box::new(watched), preface)
-        }
-    };
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .keep_alive_interval(Some(dialer.keepalive_time.max(MIN_PING_INTERVAL)))
@@ -156,8 +147,25 @@ async fn connect_within(
     }))
 }
 
+/// Dials and, if need be, encrypts; the second value names the two ends.
+pub async fn stream(dialer: &Dialer) -> Result<(Box<dyn Stream>, String), String> {
+    let (transport, ends) = dial(&dialer.address).await.map_err(|why| {
+        let network = dialer.address.network();
+        connection_error(&format!(
+            "transport: Error while dialing: dial {network}{why}"
+        ))
+    })?;
+    Ok(match &dialer.tls {
+        None => (transport, ends),
+        Some(config) => {
+            let stream = handshake(dialer, config.clone(), transport).await?;
+            (Box::new(stream), ends)
+        }
+    })
+}
+
 /// A byte stream, encrypted or not.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 fn connection_error(description: &str) -> String {
@@ -171,29 +179,53 @@ fn preface_error(why: &str) -> String {
 async fn handshake(
     dialer: &Dialer,
     config: Arc<rustls::ClientConfig>,
-    tcp: TcpStream,
+    transport: Box<dyn Stream>,
 ) -> Result<impl Stream + use<>, String> {
     let failed = |why: &str| {
         connection_error(&format!(
             "transport: authentication handshake failed: {why}"
         ))
     };
-    let (host, _) = endpoint::split_host_port(&dialer.address).map_err(|why| failed(&why))?;
+    let host = match &dialer.address {
+        _ if dialer.server_name.is_some() => dialer.server_name.as_deref().unwrap_or_default(),
+        Address::Tcp(address) => endpoint::split_host_port(address)
+            .map(|(host, _)| host)
+            .map_err(|why| failed(&why))?,
+        // The name of the socket's file is the server's.
+        Address::Unix(path) => path.rsplit('/').next().unwrap_or(path),
+    };
     let name = tls::server_name(host).map_err(|why| failed(&why))?;
     TlsConnector::from(config)
-        .connect(name, tcp)
+        .connect(name, transport)
         .await
         .map_err(|error| failed(&tls::describe(&error)))
+}
+
+/// Opens a connection; the second value names its two ends. The error follows
+/// `dial tcp` or `dial unix` in Go's text.
+async fn dial(address: &Address) -> Result<(Box<dyn Stream>, String), String> {
+    match address {
+        Address::Tcp(address) => {
+            let tcp = dial_tcp(address).await?;
+            // A request is a few packets; waiting to fill them only adds delay.
+            let _ = tcp.set_nodelay(true);
+            let ends = ends(&tcp);
+            Ok((Box::new(tcp), ends))
+        }
+        Address::Unix(path) => match UnixStream::connect(path).await {
+            Ok(unix) => Ok((Box::new(unix), format!("unix @->{path}"))),
+            Err(error) => Err(format!(" {path}: connect: {}", os::errno(&error))),
+        },
+    }
 }
 
 fn ends(tcp: &TcpStream) -> String {
     let show =
         |address: io::Result<SocketAddr>| address.map_or_else(|_| "?".into(), |a| a.to_string());
-    format!("{}->{}", show(tcp.local_addr()), show(tcp.peer_addr()))
+    format!("tcp {}->{}", show(tcp.local_addr()), show(tcp.peer_addr()))
 }
 
-/// Opens a TCP connection. The error follows `dial tcp` in Go's text.
-async fn dial(address: &str) -> Result<TcpStream, String> {
+async fn dial_tcp(address: &str) -> Result<TcpStream, String> {
     let (host, port) = endpoint::split_host_port(address).map_err(|why| format!(": {why}"))?;
     let port = endpoint::port(port).map_err(|why| format!(": {why}"))?;
     let mut first = None;

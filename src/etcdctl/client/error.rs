@@ -17,6 +17,9 @@ pub struct RpcError {
 /// [`PREFIX`] don't exist; those that do are shown without gRPC's wrapping.
 const PREFIX: &str = "etcdserver: ";
 
+/// A sentence that has gRPC's wrapping already: why a watch was refused.
+const WRAPPED: &str = "rpc error: ";
+
 impl RpcError {
     /// The caller's deadline passed; `reason` is what stood in the way.
     pub fn deadline(reason: impl Into<String>) -> Self {
@@ -78,7 +81,7 @@ impl RpcError {
 /// gRPC's wrapping of anything else.
 impl std::fmt::Display for RpcError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.is_etcd() {
+        if self.is_etcd() || self.message.starts_with(WRAPPED) {
             f.write_str(&self.message)
         } else if self.expired && self.is_context() {
             f.write_str("context deadline exceeded")

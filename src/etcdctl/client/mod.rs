@@ -4,13 +4,18 @@
 mod balancer;
 mod call;
 mod connect;
+mod discovery;
 mod endpoint;
 mod error;
+pub mod keep_alive;
+pub mod login;
+pub mod metrics;
 mod preface;
 mod tls;
 mod verify;
 mod watch;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -18,10 +23,12 @@ use tokio::time::Instant;
 use crate::exit::{Exit, Outcome, code};
 use crate::flags::Invocation;
 
-use balancer::Balancer;
+pub use balancer::Balancer;
 pub use call::{CallOptions, Retry, both_streams, next, server_stream, unary};
 pub use error::RpcError;
+use login::Login;
 use tls::Credentials;
+pub use tls::Wanted;
 pub use watch::{WatchEvent, Watcher};
 
 /// Name of the logger of most commands.
@@ -39,6 +46,10 @@ pub struct Config {
     /// Certificates; `None` when no flag asked for TLS. An endpoint with
     /// `https://` uses TLS even so.
     pub credentials: Option<Credentials>,
+    /// Who the client is for the server; `None` for nobody.
+    pub login: Option<Arc<Login>>,
+    /// How long logging in may take; zero for no limit.
+    pub dial_timeout: Duration,
     /// Name of the logger of warnings.
     pub logger: &'static str,
 }
@@ -50,7 +61,26 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client for `config`.
+    /// A client that has logged in, if its configuration names a user. A runtime of
+    /// its own does this, so that a command can open its client before it begins.
+    pub fn open(config: Config) -> Result<Self, Exit> {
+        if config.login.is_some() {
+            // The token stays; the connection goes with the runtime.
+            block_on(Self::logged_in(config.clone()))?;
+        }
+        Self::new(config)
+    }
+
+    /// The same within a runtime.
+    pub async fn logged_in(config: Config) -> Result<Self, Exit> {
+        let client = Self::new(config)?;
+        login::log_in(client.any(), &client.login_options())
+            .await
+            .map_err(|error| Exit::new(code::BAD_CONNECTION, error.to_string()))?;
+        Ok(client)
+    }
+
+    /// A client for `config` that is nobody yet.
     pub fn new(config: Config) -> Result<Self, Exit> {
         if config.endpoints.is_empty() {
             return Err(Exit::new(
@@ -77,9 +107,32 @@ impl Client {
         &self.balancer
     }
 
-    /// Connections to one endpoint, for calls that mean that very member.
-    pub fn only(&self, endpoint: &str) -> Result<Balancer, Exit> {
-        Balancer::new(&self.config, std::slice::from_ref(&endpoint.to_owned()))
+    /// Asks that very endpoint.
+    pub async fn ask_only<Q, R>(
+        &self,
+        endpoint: &str,
+        path: &'static str,
+        request: Q,
+        options: &CallOptions,
+    ) -> Result<R, AskError>
+    where
+        Q: prost::Message + Clone + 'static,
+        R: prost::Message + Default + 'static,
+    {
+        login::log_in(&self.balancer, &self.login_options())
+            .await
+            .map_err(|source| AskError::LogIn {
+                endpoint: endpoint.to_owned(),
+                source,
+            })?;
+        let only = Balancer::new(&self.config, std::slice::from_ref(&endpoint.to_owned()))?;
+        Ok(call::unary(&only, path, request, options).await?)
+    }
+
+    fn login_options(&self) -> CallOptions {
+        let limit = self.config.dial_timeout;
+        let deadline = (!limit.is_zero()).then(|| Instant::now() + limit);
+        self.options(Retry::Once, deadline)
     }
 
     /// How log lines name the client's target. The reference prints the address
@@ -104,7 +157,26 @@ impl Client {
     }
 }
 
-/// Refuses flags that can't be meant, and those that this client has no means for.
+/// Why one endpoint could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// No token could be had.
+    #[error("failed to getToken from endpoint {endpoint} with maintenance client: {source}")]
+    LogIn {
+        /// As typed.
+        endpoint: String,
+        /// Why.
+        source: RpcError,
+    },
+    /// It can't be reached in the way that the flags describe.
+    #[error(transparent)]
+    Config(#[from] Exit),
+    /// It refused, or did not answer.
+    #[error(transparent)]
+    Call(#[from] RpcError),
+}
+
+/// Refuses flags that can't be meant.
 pub fn check_flags(invocation: &Invocation) -> Outcome {
     let parsed = &invocation.parsed;
     for name in ["cert", "key", "cacert"] {
@@ -114,46 +186,72 @@ pub fn check_flags(invocation: &Invocation) -> Outcome {
             )));
         }
     }
-    for (flag, what) in [
-        ("user", "logging in with a user name"),
-        ("discovery-srv", "finding endpoints through DNS"),
-    ] {
-        if !parsed.text(flag).is_empty() {
-            return Err(Exit::new(
-                code::BAD_FEATURE,
-                format!("--{flag}: {what} is not supported by kubedrill; nothing was done"),
-            ));
-        }
-    }
     Ok(())
 }
 
-/// The configuration that the flags and the environment of a command describe.
-pub fn config(invocation: &Invocation) -> Result<Config, Exit> {
-    let endpoints = endpoints(invocation);
-    config_for(invocation, endpoints)
+/// The configuration that the flags and the environment of a command describe, for
+/// endpoints that [`endpoints`] and a user that [`login::from_flags`] gave.
+pub fn config(
+    invocation: &Invocation,
+    endpoints: Vec<String>,
+    login: Option<Arc<Login>>,
+) -> Result<Config, Exit> {
+    let tls = Wanted::from_flags(&invocation.parsed);
+    config_with(invocation, endpoints, login, tls)
 }
 
-/// The same for endpoints found elsewhere.
-pub fn config_for(invocation: &Invocation, endpoints: Vec<String>) -> Result<Config, Exit> {
+/// The same for a cluster that has TLS of its own.
+pub fn config_with(
+    invocation: &Invocation,
+    endpoints: Vec<String>,
+    login: Option<Arc<Login>>,
+    tls: Wanted,
+) -> Result<Config, Exit> {
     let parsed = &invocation.parsed;
     Ok(Config {
         endpoints,
         keepalive_time: nanos(parsed.duration("keepalive-time")),
         keepalive_timeout: nanos(parsed.duration("keepalive-timeout")),
-        credentials: tls::from_flags(parsed)?,
+        dial_timeout: nanos(parsed.duration("dial-timeout")),
+        credentials: tls.read()?,
+        login,
         logger: LOGGER,
     })
 }
 
-/// The endpoints of the command line or the environment, without spaces around them.
-pub fn endpoints(invocation: &Invocation) -> Vec<String> {
-    invocation
-        .parsed
-        .list("endpoints")
-        .iter()
-        .map(|e| e.trim().to_owned())
-        .collect()
+/// The endpoints that `--discovery-srv` finds, else those of the command line or the
+/// environment, without spaces around them.
+pub fn endpoints(invocation: &Invocation) -> Result<Vec<String>, Exit> {
+    let found = discovery::endpoints(&invocation.parsed)?;
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let typed = invocation.parsed.list("endpoints");
+    Ok(typed.iter().map(|e| e.trim().to_owned()).collect())
+}
+
+/// Runs what talks to a server. One thread is enough: there is one thing to do.
+pub fn block_on<T>(future: impl Future<Output = Result<T, Exit>>) -> Result<T, Exit> {
+    run_on(tokio::runtime::Builder::new_current_thread(), future)
+}
+
+/// The same for many things at once, on all cores.
+pub fn block_on_all_cores<T>(future: impl Future<Output = Result<T, Exit>>) -> Result<T, Exit> {
+    run_on(tokio::runtime::Builder::new_multi_thread(), future)
+}
+
+fn run_on<T>(
+    mut builder: tokio::runtime::Builder,
+    future: impl Future<Output = Result<T, Exit>>,
+) -> Result<T, Exit> {
+    let runtime = builder
+        .enable_all()
+        .build()
+        .map_err(|error| Exit::error(format!("cannot start the client: {error}")))?;
+    let outcome = runtime.block_on(future);
+    // A look-up of a name that hangs must not hold up the end.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// When a short command gives up.

@@ -77,7 +77,7 @@ impl Preface {
 /// A stream that reports to a [`Preface`].
 pub struct Watched<S> {
     stream: S,
-    /// `127.0.0.1:41212->127.0.0.1:2379`.
+    /// `tcp 127.0.0.1:41212->127.0.0.1:2379`.
     ends: String,
     preface: Preface,
     /// A write failed so, and it isn't told yet.
@@ -104,7 +104,7 @@ impl<S> Watched<S> {
         // Errors of the operating system name the addresses, others don't.
         let text = match error.raw_os_error() {
             Some(_) => format!(
-                "{operation} tcp {}: {operation}: {}",
+                "{operation} {}: {operation}: {}",
                 self.ends,
                 tls::describe(error)
             ),

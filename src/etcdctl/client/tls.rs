@@ -31,29 +31,67 @@ const SYSTEM_ROOTS: [&str; 6] = [
 pub struct Credentials {
     /// Ready for connections.
     pub config: Arc<ClientConfig>,
+    /// The name that certificates must carry in the place of the endpoint's host.
+    pub server_name: Option<String>,
 }
 
-/// Reads `--cacert`, `--cert`, `--key` and the two `--insecure-…`; `None` when
-/// nothing asks for TLS.
-pub fn from_flags(flags: &Parsed) -> Result<Option<Credentials>, Exit> {
-    let (cert, key, ca) = (flags.text("cert"), flags.text("key"), flags.text("cacert"));
-    let named = !(cert.is_empty() && key.is_empty() && ca.is_empty());
-    if !named && flags.boolean("insecure-transport") {
-        return Ok(None);
+/// What flags say about TLS.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// File of the client's certificate; empty for none.
+    pub cert: String,
+    /// File of its key; empty for none.
+    pub key: String,
+    /// File of the authorities; empty for the system's.
+    pub ca: String,
+    /// See [`Credentials::server_name`].
+    pub server_name: Option<String>,
+    /// Talk without TLS when nothing else asks for it.
+    pub insecure_transport: bool,
+    /// Trust any server.
+    pub skip_verify: bool,
+}
+
+impl Wanted {
+    /// `--cacert`, `--cert`, `--key`, `--discovery-srv` and the `--insecure-…`.
+    pub fn from_flags(flags: &Parsed) -> Self {
+        let text = |name: &str| flags.text(name).to_owned();
+        let domain = text("discovery-srv");
+        Self {
+            cert: text("cert"),
+            key: text("key"),
+            ca: text("cacert"),
+            // Endpoints out of DNS are trusted when their certificates name the domain.
+            server_name: (!domain.is_empty() && !flags.boolean("insecure-discovery"))
+                .then_some(domain),
+            insecure_transport: flags.boolean("insecure-transport"),
+            skip_verify: flags.boolean("insecure-skip-tls-verify"),
+        }
     }
-    let identity = if cert.is_empty() && key.is_empty() {
-        None
-    } else {
-        Some(identity(cert, key)?)
-    };
-    let roots = if ca.is_empty() {
-        None
-    } else {
-        Some(roots(Path::new(ca))?)
-    };
-    let any = flags.boolean("insecure-skip-tls-verify");
-    let config = build(roots, identity, any)?;
-    Ok(Some(Credentials { config }))
+
+    /// Reads the files; `None` when nothing asks for TLS.
+    pub fn read(self) -> Result<Option<Credentials>, Exit> {
+        let (cert, key, ca) = (&self.cert, &self.key, &self.ca);
+        let named =
+            self.server_name.is_some() || !(cert.is_empty() && key.is_empty() && ca.is_empty());
+        if !named && self.insecure_transport {
+            return Ok(None);
+        }
+        let identity = if cert.is_empty() && key.is_empty() {
+            None
+        } else {
+            Some(identity(cert, key)?)
+        };
+        let roots = if ca.is_empty() {
+            None
+        } else {
+            Some(roots(Path::new(ca))?)
+        };
+        Ok(Some(Credentials {
+            config: build(roots, identity, self.skip_verify)?,
+            server_name: self.server_name,
+        }))
+    }
 }
 
 /// TLS without any certificate of ours, trusting the system's roots.

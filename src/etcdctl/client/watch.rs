@@ -9,8 +9,8 @@ use tonic::Streaming;
 use wire::etcdserverpb as pb;
 use wire::etcdserverpb::watch_request::RequestUnion;
 
-use super::balancer::Balancer;
-use super::call;
+use super::Client;
+use super::call::{self, CallOptions, Retry};
 use super::error::RpcError;
 
 const PATH: &str = "/etcdserverpb.Watch/Watch";
@@ -50,7 +50,8 @@ struct Watch {
 
 /// Watches that share a stream.
 pub struct Watcher<'a> {
-    balancer: &'a Balancer,
+    client: &'a Client,
+    options: CallOptions,
     watches: Vec<Watch>,
     stream: Option<Stream>,
     pause: Duration,
@@ -66,9 +67,10 @@ struct Stream {
 
 impl<'a> Watcher<'a> {
     /// A watcher without watches.
-    pub fn new(balancer: &'a Balancer) -> Self {
+    pub fn new(client: &'a Client) -> Self {
         Self {
-            balancer,
+            client,
+            options: client.options(Retry::Once, None),
             watches: Vec::new(),
             stream: None,
             pause: FIRST_PAUSE,
@@ -155,7 +157,7 @@ impl<'a> Watcher<'a> {
                 pending.push_back(number);
             }
             let requests = UnboundedReceiverStream::new(receiver);
-            match call::both_streams(self.balancer, PATH, requests, true).await {
+            match call::both_streams(self.client.any(), PATH, requests, true, &self.options).await {
                 Ok(answers) => {
                     self.stream = Some(Stream {
                         requests: sender,

@@ -22,15 +22,15 @@ pub fn run(invocation: &mut Invocation) -> Outcome {
             .map_err(|error| Exit::error(error.to_string()));
     }
     let (config, _) = configure(invocation, &[])?;
-    let client = Client::new(config)?;
+    let client = Client::open(config)?;
     block_on(async {
         let mut failed = false;
         for endpoint in endpoint::endpoints(invocation, client.config()).await? {
             let options = client.options(Retry::Once, Some(client::deadline(invocation)));
-            let only = client.only(&endpoint)?;
             let path = "/etcdserverpb.Maintenance/Defragment";
-            let answer: Result<pb::DefragmentResponse, _> =
-                client::unary(&only, path, pb::DefragmentRequest {}, &options).await;
+            let answer: Result<pb::DefragmentResponse, _> = client
+                .ask_only(&endpoint, path, pb::DefragmentRequest {}, &options)
+                .await;
             match answer {
                 Ok(_) => print::stdout(
                     format!("Finished defragmenting etcd member[{endpoint}]\n").as_bytes(),

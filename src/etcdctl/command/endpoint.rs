@@ -8,7 +8,7 @@ use wire::etcdserverpb as pb;
 use wire::etcdserverpb::alarm_request::AlarmAction;
 
 use super::{block_on, configure, printer};
-use crate::client::{self, Client, Config, Retry};
+use crate::client::{self, Client, Config, Retry, login};
 use crate::exit::{Exit, Outcome};
 use crate::flags::Invocation;
 use crate::go::duration;
@@ -19,7 +19,8 @@ pub fn health(invocation: &mut Invocation) -> Outcome {
     invocation.apply_environment("ETCDCTL", &[])?;
     let printer = printer(invocation)?;
     client::check_flags(invocation)?;
-    let config = client::config(invocation)?;
+    let login = login::from_flags(&invocation.parsed)?;
+    let config = client::config(invocation, Vec::new(), login)?;
     block_on(async {
         let endpoints = endpoints(invocation, &config).await?;
         let asked = FuturesUnordered::new();
@@ -44,7 +45,7 @@ pub fn health(invocation: &mut Invocation) -> Outcome {
 
 async fn check(config: Config, deadline: tokio::time::Instant) -> EndpointHealth {
     let endpoint = config.endpoints[0].clone();
-    let client = match Client::new(config) {
+    let client = match Client::logged_in(config).await {
         Ok(client) => client,
         Err(exit) => {
             return EndpointHealth {
@@ -112,15 +113,17 @@ fn alarm_text(response: &pb::AlarmResponse) -> String {
 /// `endpoint status`.
 pub fn status(invocation: &mut Invocation) -> Outcome {
     let (config, printer) = configure(invocation, &[])?;
-    let client = Client::new(config)?;
+    let client = Client::open(config)?;
     block_on(async {
         let mut lines = Vec::new();
         let mut failed = false;
         for endpoint in endpoints(invocation, client.config()).await? {
             let options = client.options(Retry::Repeatable, Some(client::deadline(invocation)));
-            let only = client.only(&endpoint)?;
             let path = "/etcdserverpb.Maintenance/Status";
-            match client::unary(&only, path, pb::StatusRequest {}, &options).await {
+            match client
+                .ask_only(&endpoint, path, pb::StatusRequest {}, &options)
+                .await
+            {
                 Ok(response) => lines.push(EndpointStatus { endpoint, response }),
                 Err(error) => {
                     failed = true;
@@ -140,16 +143,18 @@ pub fn status(invocation: &mut Invocation) -> Outcome {
 /// `endpoint hashkv`.
 pub fn hashkv(invocation: &mut Invocation) -> Outcome {
     let (config, printer) = configure(invocation, &[])?;
-    let client = Client::new(config)?;
+    let client = Client::open(config)?;
     let revision = invocation.int("rev");
     block_on(async {
         let mut lines = Vec::new();
         let mut failure = None;
         for endpoint in endpoints(invocation, client.config()).await? {
             let options = client.options(Retry::Repeatable, Some(client::deadline(invocation)));
-            let only = client.only(&endpoint)?;
             let path = "/etcdserverpb.Maintenance/HashKV";
-            match client::unary(&only, path, pb::HashKvRequest { revision }, &options).await {
+            match client
+                .ask_only(&endpoint, path, pb::HashKvRequest { revision }, &options)
+                .await
+            {
                 Ok(response) => lines.push(EndpointHash { endpoint, response }),
                 Err(error) => {
                     tell!("Failed to get the hash of endpoint {endpoint} ({error})");
@@ -176,7 +181,9 @@ pub async fn endpoints(invocation: &Invocation, config: &Config) -> Result<Vec<S
     }
     let client = Client::new(Config {
         logger: client::LOGGER,
-        endpoints: client::endpoints(invocation),
+        endpoints: client::endpoints(invocation)?,
+        // Nobody needs to log in for the member list.
+        login: None,
         ..config.clone()
     })
     .map_err(|exit| Exit::error(exit.to_string()))?;

@@ -68,9 +68,8 @@ pub fn add(invocation: &mut Invocation) -> Outcome {
                 response.member.as_ref(),
                 &response.members,
             ),
-            header,
             protobuf: Some(response.encode_to_vec()),
-            header_as_fields: false,
+            fields: None,
         })?;
         if session.printer.format != Format::Simple {
             return Ok(());
@@ -119,9 +118,8 @@ pub fn remove(invocation: &mut Invocation) -> Outcome {
                 header.cluster_id
             ),
             json: json::members(response.header.as_ref(), None, &response.members),
-            header,
             protobuf: Some(response.encode_to_vec()),
-            header_as_fields: false,
+            fields: None,
         })
     })
 }
@@ -145,9 +143,8 @@ pub fn update(invocation: &mut Invocation) -> Outcome {
                 header.cluster_id
             ),
             json: json::members(response.header.as_ref(), None, &response.members),
-            header,
             protobuf: Some(response.encode_to_vec()),
-            header_as_fields: false,
+            fields: None,
         })
     })
 }
@@ -173,9 +170,8 @@ pub fn promote(invocation: &mut Invocation) -> Outcome {
                 header.cluster_id
             ),
             json: json::members(response.header.as_ref(), None, &response.members),
-            header,
             protobuf: Some(response.encode_to_vec()),
-            header_as_fields: false,
+            fields: None,
         })
     })
 }

@@ -1,23 +1,34 @@
 //! The commands, one file each.
 
 pub mod alarm;
+pub mod auth;
+pub mod check;
 pub mod compaction;
+pub mod completion;
 pub mod defrag;
 pub mod del;
+pub mod elect;
 pub mod endpoint;
 pub mod get;
 pub mod lease;
+pub mod lock;
+pub mod make_mirror;
 pub mod member;
 pub mod move_leader;
 pub mod put;
+pub mod role;
 pub mod snapshot;
 pub mod txn;
+pub mod user;
+pub mod utl;
 pub mod version;
 pub mod watch;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
-use crate::client::{self, CallOptions, Client, Config, Retry, RpcError};
+pub use crate::client::block_on;
+use crate::client::{self, CallOptions, Client, Config, Retry, RpcError, login};
 use crate::exit::{Exit, Outcome, code};
 use crate::flags::{self, Invocation};
 use crate::go::number;
@@ -55,7 +66,7 @@ impl Session {
         let (config, printer) = configure(invocation, variables)?;
         let deadline = client::deadline(invocation);
         Ok(Self {
-            client: Client::new(config)?,
+            client: Client::open(config)?,
             printer,
             deadline,
         })
@@ -126,9 +137,11 @@ pub fn configure(
             tell!("{}={value}", flags::variable("ETCDCTL", flag.name));
         }
     }
+    let endpoints = client::endpoints(invocation)?;
     client::check_flags(invocation)?;
+    let login = login::from_flags(&invocation.parsed)?;
     let printer = printer(invocation)?;
-    Ok((client::config(invocation)?, printer))
+    Ok((client::config(invocation, endpoints, login)?, printer))
 }
 
 /// The printer that `--write-out` and `--hex` ask for.
@@ -143,16 +156,31 @@ pub fn printer(invocation: &Invocation) -> Result<Printer, Exit> {
     })
 }
 
-/// Runs an online command. One thread is enough: there is one thing to do.
-pub fn block_on<T>(future: impl Future<Output = Result<T, Exit>>) -> Result<T, Exit> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Exit::error(format!("cannot start the client: {error}")))?;
-    let outcome = runtime.block_on(future);
-    // A look-up of a name that hangs must not hold up the end.
-    runtime.shutdown_background();
-    outcome
+/// Ctrl-C and its kin, for commands that have something to give back first.
+pub struct Interrupt {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interrupt {
+    /// Listens from now on.
+    pub fn listen() -> Result<Self, Exit> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| Exit::error(format!("cannot listen to signals: {error}")))
+        };
+        Ok(Self {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    /// Waits for the next signal.
+    pub async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
 }
 
 /// A failed call as the end of a command.

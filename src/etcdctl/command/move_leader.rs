@@ -18,14 +18,15 @@ pub fn run(invocation: &mut Invocation) -> Outcome {
     let target_id =
         number::parse_u64(target, 16).map_err(|error| Exit::bad_args(error.to_string()))?;
     let (config, printer) = configure(invocation, &[])?;
-    let endpoints = Client::new(config.clone())?.endpoints().to_vec();
+    let endpoints = Client::open(config.clone())?.endpoints().to_vec();
     let deadline = Some(client::deadline(invocation));
     block_on(async {
         for endpoint in &endpoints {
-            let client = Client::new(Config {
+            let client = Client::logged_in(Config {
                 endpoints: vec![endpoint.clone()],
                 ..config.clone()
-            })?;
+            })
+            .await?;
             let options = client.options(Retry::Repeatable, deadline);
             let status: pb::StatusResponse = client::unary(
                 client.any(),
@@ -51,9 +52,8 @@ pub fn run(invocation: &mut Invocation) -> Outcome {
             return printer.show(&Sentence {
                 text: format!("Leadership transferred from {leader:x} to {target_id:x}"),
                 json: json::only_header(response.header.as_ref()),
-                header: response.header.unwrap_or_default(),
                 protobuf: Some(response.encode_to_vec()),
-                header_as_fields: false,
+                fields: None,
             });
         }
         Err(Exit::bad_args(format!(

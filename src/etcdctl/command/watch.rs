@@ -12,7 +12,7 @@ use super::{Session, block_on, prefix_end, txn};
 use crate::client::{RpcError, WatchEvent, Watcher};
 use crate::exit::{Exit, Outcome, code};
 use crate::flags::{self, Invocation, Parsed};
-use crate::go::quote::quote;
+use crate::go::{os, quote::quote};
 use crate::print::{self, simple};
 
 const BAD_COUNT: &str = "bad number of arguments";
@@ -36,7 +36,7 @@ pub fn run(invocation: &mut Invocation) -> Outcome {
     let session = Session::open_knowing(invocation, VARIABLES)?;
     let request = plan.request(&invocation.parsed).map_err(Exit::bad_args)?;
     block_on(async {
-        let mut watcher = Watcher::new(session.client.any());
+        let mut watcher = Watcher::new(&session.client);
         watcher.add(request);
         while watcher.is_active() {
             match watcher.next().await {
@@ -156,7 +156,7 @@ impl Plan {
 /// Reads `watch …` and `progress` from standard input while events are printed.
 async fn interactive(session: &Session, environment: &Environment) -> Outcome {
     let mut lines = read_lines();
-    let mut watcher = Watcher::new(session.client.any());
+    let mut watcher = Watcher::new(&session.client);
     let mut exec: Vec<Vec<Vec<u8>>> = Vec::new();
     loop {
         let line = tokio::select! {
@@ -289,17 +289,7 @@ fn run_command(exec: &[Vec<u8>], revision: i64, event: &wire::mvccpb::Event) -> 
             Some(code) => format!("exit status {code}"),
             None => status.to_string(),
         },
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            format!(
-                "exec: {}: executable file not found in $PATH",
-                quote(&exec[0])
-            )
-        }
-        Err(error) => format!(
-            "fork/exec {}: {}",
-            words[0].to_string_lossy(),
-            crate::go::os::errno(&error)
-        ),
+        Err(error) => os::exec_error(&exec[0], &error),
     };
     let quoted: Vec<String> = exec.iter().map(|w| quote(w)).collect();
     tell!("command [{}] error ({why})", quoted.join(" "));

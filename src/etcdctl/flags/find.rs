@@ -108,7 +108,7 @@ fn unknown(root: &'static Command, word: &[u8]) -> String {
     let near: Vec<&str> = root
         .children
         .iter()
-        .filter(|c| !c.hidden || c.refused)
+        .filter(|c| !c.hidden)
         .map(|c| c.name)
         .filter(|name| distance(&word, name) <= 2 || name.starts_with(&word))
         .collect();

@@ -4,6 +4,7 @@
 //! with: flags may stand anywhere, a command may be cut to an unambiguous
 //! prefix, the same mistakes give the same texts.
 
+mod complete;
 mod env;
 mod find;
 mod parse;
@@ -15,7 +16,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::os::unix::ffi::OsStringExt;
 
-use crate::exit::{Exit, Outcome, code};
+use crate::exit::{Exit, Outcome};
 
 pub use parse::Parsed;
 pub use value::Kind;
@@ -76,7 +77,8 @@ pub struct Command {
     pub usage: &'static str,
     /// A line for lists of commands.
     pub about: &'static str,
-    /// A longer description; empty when there is none.
+    /// A longer description, in which `PROGRAM` stands for the program's name; empty
+    /// when there is none.
     pub long: &'static str,
     /// Flags of this command alone.
     pub flags: &'static [Flag],
@@ -88,8 +90,8 @@ pub struct Command {
     pub run: Option<fn(&mut Invocation) -> Outcome>,
     /// Works, but isn't listed.
     pub hidden: bool,
-    /// Known by name only: it says that it isn't supported.
-    pub refused: bool,
+    /// The usage line ends without `[flags]`.
+    pub no_flags_in_usage: bool,
     /// Printed before it runs; empty when it isn't deprecated.
     pub deprecated: &'static str,
 }
@@ -107,7 +109,7 @@ impl Command {
             children: &[],
             run: None,
             hidden: false,
-            refused: false,
+            no_flags_in_usage: false,
             deprecated: "",
         }
     }
@@ -202,6 +204,9 @@ pub fn run(program: &'static Program, words: Vec<OsString>) -> u8 {
 
 fn dispatch(program: &'static Program, words: Vec<Vec<u8>>) -> Outcome {
     let args = words.get(1..).unwrap_or_default();
+    if let Some(described) = args.first().and_then(|word| complete::asked(word)) {
+        return complete::print(program, &args[1..], described);
+    }
     let (path, rest) = find::find(&program.root, args).map_err(|message| {
         tell!("Error: {message}");
         tell!("Run '{} --help' for usage.", program.root.name);
@@ -219,6 +224,13 @@ fn dispatch(program: &'static Program, words: Vec<Vec<u8>>) -> Outcome {
         }
         Exit::error(message)
     };
+    if !command.deprecated.is_empty() {
+        tell!(
+            "Command {:?} is deprecated, {}",
+            command.name,
+            command.deprecated
+        );
+    }
     let parsed = parse::parse(&path, &rest).map_err(failed)?;
     let run = match command.run {
         Some(run) if !parsed.help => run,
@@ -227,13 +239,6 @@ fn dispatch(program: &'static Program, words: Vec<Vec<u8>>) -> Outcome {
             return Ok(());
         }
     };
-    if !command.deprecated.is_empty() {
-        tell!(
-            "Command {:?} is deprecated, {}",
-            command.name,
-            command.deprecated
-        );
-    }
     let missing = parsed.missing_required(&path);
     if !missing.is_empty() {
         return Err(failed(format!(
@@ -283,18 +288,6 @@ fn print_stdout(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-/// The command that names itself as not supported.
-pub fn unsupported(invocation: &mut Invocation) -> Outcome {
-    let names: Vec<&str> = invocation.path.iter().map(|c| c.name).collect();
-    Err(Exit::new(
-        code::BAD_FEATURE,
-        format!(
-            "{} is not supported by kubedrill; nothing was done",
-            names.join(" ")
-        ),
-    ))
-}
-
 /// The flag that every command has.
 pub(crate) const HELP_FLAG: Flag = Flag::new("help", Kind::Bool, "false", "").short('h');
 
@@ -335,7 +328,7 @@ fn use_line(path: &[&'static Command]) -> String {
         line.push(' ');
     }
     line.push_str(command.usage);
-    if !line.contains("[flags]") {
+    if !line.contains("[flags]") && !command.no_flags_in_usage {
         line.push_str(" [flags]");
     }
     line

@@ -28,7 +28,8 @@ pub fn usage(path: &[&'static Command]) -> String {
     }
     if !command.long.is_empty() {
         text.push_str("\nDESCRIPTION:\n");
-        for line in command.long.trim_matches(['\n', '\t', ' ']).split('\n') {
+        let long = command.long.replace("PROGRAM", path[0].name);
+        for line in long.trim_matches(['\n', '\t', ' ']).split('\n') {
             text.push_str(&format!("\t{line}\n"));
         }
     }

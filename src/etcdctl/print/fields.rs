@@ -24,6 +24,37 @@ pub fn header(header: &pb::ResponseHeader, out: &mut Vec<u8>) {
     plain(out, "RaftTerm", header.raft_term);
 }
 
+/// An answer that is nothing but a header.
+pub fn only_header(value: Option<&pb::ResponseHeader>) -> Vec<u8> {
+    let mut out = Vec::new();
+    head(value, &mut out);
+    out
+}
+
+/// `role get`.
+pub fn role(response: &pb::AuthRoleGetResponse) -> Vec<u8> {
+    let mut out = only_header(response.header.as_ref());
+    for permission in &response.perm {
+        // Two spaces, as the reference prints them.
+        let kind = permission.perm_type().as_str_name();
+        plain(&mut out, "PermType", format!(" {kind}"));
+        quoted(&mut out, "Key", &permission.key);
+        quoted(&mut out, "RangeEnd", &permission.range_end);
+    }
+    out
+}
+
+/// `role list`.
+pub fn roles(response: &pb::AuthRoleListResponse) -> Vec<u8> {
+    let mut out = only_header(response.header.as_ref());
+    out.extend_from_slice(b"\"Roles\" :");
+    for role in &response.roles {
+        out.extend_from_slice(format!(" {}", quote(role.as_bytes())).as_bytes());
+    }
+    out.push(b'\n');
+    out
+}
+
 fn head(value: Option<&pb::ResponseHeader>, out: &mut Vec<u8>) {
     header(&header_of(value), out);
 }

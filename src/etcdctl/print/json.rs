@@ -15,7 +15,8 @@ fn with_header_fields(object: Object, header: &pb::ResponseHeader) -> Object {
         .plain_omit("raft_term", header.raft_term)
 }
 
-fn header(header: &pb::ResponseHeader) -> String {
+/// The header of an answer.
+pub fn header(header: &pb::ResponseHeader) -> String {
     with_header_fields(Object::default(), header).end()
 }
 
@@ -102,9 +103,14 @@ fn event(event: &Event) -> String {
 
 /// `watch`: the client's own type, whose fields have no tags.
 pub fn watch(response: &pb::WatchResponse) -> String {
+    // What the client made up has no list; what came from a server has one.
+    let events = match response.header {
+        None => "null".into(),
+        Some(_) => list(&response.events, event),
+    };
     Object::default()
         .raw("Header", &header(&header_of(response.header.as_ref())))
-        .raw("Events", &list(&response.events, event))
+        .raw("Events", &events)
         .plain("CompactRevision", response.compact_revision)
         .plain("Canceled", response.canceled)
         .plain("Created", response.created)

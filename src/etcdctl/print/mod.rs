@@ -44,7 +44,8 @@ impl Format {
         })
     }
 
-    fn name(self) -> &'static str {
+    /// As `--write-out` takes it.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Simple => "simple",
             Self::Fields => "fields",
@@ -248,30 +249,28 @@ impl Show for TimeToLive<'_> {
     }
 }
 
-/// An answer that is a sentence and a header.
+/// An answer that is a sentence for people.
 pub struct Sentence {
-    /// The sentence.
+    /// The sentence; empty when a list has nothing in it.
     pub text: String,
     /// The answer as JSON.
     pub json: String,
-    /// The answer's header.
-    pub header: pb::ResponseHeader,
     /// The answer as it came; `None` when the reference can't print it.
     pub protobuf: Option<Vec<u8>>,
-    /// The fields form is the header alone; otherwise there is none.
-    pub header_as_fields: bool,
+    /// One field a line; `None` when the reference can't print it.
+    pub fields: Option<Vec<u8>>,
 }
 
 impl Show for Sentence {
     fn simple(&self, _: Style, out: &mut Vec<u8>) {
         out.extend_from_slice(self.text.as_bytes());
-        out.push(b'\n');
+        if !self.text.is_empty() {
+            out.push(b'\n');
+        }
     }
     fn fields(&self, out: &mut Vec<u8>) -> bool {
-        if self.header_as_fields {
-            fields::header(&self.header, out);
-        }
-        self.header_as_fields
+        out.extend_from_slice(self.fields.as_deref().unwrap_or_default());
+        self.fields.is_some()
     }
     fn json(&self, _: bool) -> Option<String> {
         Some(self.json.clone())

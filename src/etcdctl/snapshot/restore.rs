@@ -51,6 +51,9 @@ pub struct RestoreOptions {
 /// The term of everything that a restored log begins with.
 const TERM: u64 = 1;
 
+/// The name of `member` while it isn't whole.
+const PART: &str = "member.restoring";
+
 const COPY_BYTES: usize = 256 * 1024;
 
 /// Chunks on their way to be hashed.
@@ -111,8 +114,13 @@ pub fn restore(options: &RestoreOptions) -> Result<(), SnapshotError> {
     Ok(())
 }
 
+/// Whether nothing is in the directory but what an interrupted restore left.
 fn is_empty(dir: &Path) -> bool {
-    fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_none())
+    let mut entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(_) => return false,
+    };
+    entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == PART))
 }
 
 /// Leaves out what Go's `filepath.Join` leaves out.
@@ -159,7 +167,9 @@ impl Workplace {
     ) -> Result<Self, SnapshotError> {
         let made = (!data_dir.exists()).then(|| data_dir.to_owned());
         make_dir(data_dir)?;
-        let part = data_dir.join("member.restoring");
+        let part = data_dir.join(PART);
+        // What an earlier attempt left under this name is nobody's.
+        let _ = fs::remove_dir_all(&part);
         let mut renames = Vec::new();
         let wal = match wal_dir {
             None => part.join("wal"),

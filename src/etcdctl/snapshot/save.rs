@@ -10,7 +10,7 @@ use wire::etcdserverpb as pb;
 
 use super::error::SnapshotError;
 use super::has_hash;
-use crate::client::{self, Client, Config};
+use crate::client::{self, Client, Config, Retry, RpcError};
 use crate::go::{os, size};
 use crate::log::{Field, Json, Level};
 
@@ -30,7 +30,9 @@ pub async fn save(
         return Err(SnapshotError::Endpoints(config.endpoints));
     }
     let endpoint = config.endpoints[0].clone();
-    let client = Client::new(config).map_err(|exit| SnapshotError::Call(exit.to_string()))?;
+    let client = Client::logged_in(config)
+        .await
+        .map_err(|exit| SnapshotError::Call(exit.to_string()))?;
     let part = Part::create(file)?;
     let log = Json::new("");
     let part_shown = part.path.display().to_string();
@@ -86,7 +88,8 @@ async fn fetch(
     deadline: Option<Instant>,
 ) -> Result<u64, SnapshotError> {
     let own = Json::new(client.config().logger);
-    let mut stream = client::server_stream(client.any(), PATH, pb::SnapshotRequest {}, deadline)
+    let options = client.options(Retry::Once, deadline);
+    let stream = client::server_stream(client.any(), PATH, pb::SnapshotRequest {}, &options)
         .await
         .map_err(|error| {
             own.write(
@@ -109,18 +112,20 @@ async fn fetch(
         "fetching snapshot",
         &[Field::text("endpoint", endpoint)],
     );
+    let closed = |error: RpcError| {
+        own.write(
+            Level::Warn,
+            "v3/maintenance.go:222",
+            "failed to receive from snapshot stream; closing",
+            &[Field::text("error", &error.wrapped())],
+        );
+        SnapshotError::Call(error.to_string())
+    };
+    let mut stream = stream.map_err(closed)?;
     let mut length = 0;
     loop {
         let next: Option<pb::SnapshotResponse> =
-            client::next(&mut stream, deadline).await.map_err(|error| {
-                own.write(
-                    Level::Warn,
-                    "v3/maintenance.go:222",
-                    "failed to receive from snapshot stream; closing",
-                    &[Field::text("error", &error.wrapped())],
-                );
-                SnapshotError::Call(error.to_string())
-            })?;
+            client::next(&mut stream, deadline).await.map_err(closed)?;
         let Some(response) = next else { break };
         (&part.file)
             .write_all(&response.blob)

@@ -1,8 +1,8 @@
 //! `etcdctl`'s table.
 
-use super::{WRITE_OUT, restore_flags};
+use super::{WRITE_OUT, completion, restore_flags, users};
 use crate::command as run;
-use crate::flags::{Command, Flag, HelpStyle, Kind, Program, unsupported};
+use crate::flags::{Command, Flag, HelpStyle, Kind, Program};
 
 /// The program.
 pub static ETCDCTL: Program = Program {
@@ -279,29 +279,40 @@ const COMMANDS: &[Command] = &[
     },
     MEMBER,
     SNAPSHOT,
-    refused("make-mirror"),
-    refused("lock"),
-    refused("elect"),
-    refused("auth"),
-    refused("user"),
-    refused("role"),
-    refused("check"),
+    MAKE_MIRROR,
+    Command {
+        run: Some(run::lock::run),
+        flags: &[Flag::new(
+            "ttl",
+            Kind::Int,
+            "10",
+            "seconds until the lock is lost when this program dies",
+        )],
+        ..Command::new(
+            "lock",
+            "lock <lockname> [exec-command arg1 arg2 ...]",
+            "Waits for a lock and holds it",
+        )
+    },
+    Command {
+        run: Some(run::elect::run),
+        flags: &[switch("listen", "only show who leads").short('l')],
+        ..Command::new(
+            "elect",
+            "elect <election-name> [proposal]",
+            "Stands for election, or shows who leads",
+        )
+    },
+    users::AUTH,
+    users::USER,
+    users::ROLE,
+    CHECK,
     Command {
         run: Some(run::help),
         ..Command::new("help", "help [command]", "Shows the help of a command")
     },
-    refused("completion"),
+    completion!("etcdctl", run::completion::etcdctl),
 ];
-
-/// A command of the reference that this program knows by name only.
-const fn refused(name: &'static str) -> Command {
-    Command {
-        hidden: true,
-        refused: true,
-        run: Some(unsupported),
-        ..Command::new(name, name, "")
-    }
-}
 
 /// Flags of `get`.
 pub const GET: &[Flag] = &[
@@ -381,6 +392,94 @@ const MEMBER: Command = Command {
         },
     ],
     ..Command::new("member", "member <subcommand>", "Membership of the cluster")
+};
+
+const CHECK: Command = Command {
+    children: &[
+        Command {
+            run: Some(run::check::datascale::run),
+            flags: &[
+                LOAD,
+                Flag::new(
+                    "prefix",
+                    Kind::Text,
+                    "/etcdctl-check-datascale/",
+                    "what the written keys begin with",
+                ),
+                AUTO_COMPACT,
+                AUTO_DEFRAG,
+            ],
+            long: "Asks the first endpoint how much memory it has, before and after keys were written.",
+            ..Command::new(
+                "datascale",
+                "datascale [options]",
+                "Measures the memory that a member needs for keys",
+            )
+        },
+        Command {
+            run: Some(run::check::perf),
+            flags: &[
+                LOAD,
+                Flag::new(
+                    "prefix",
+                    Kind::Text,
+                    "/etcdctl-check-perf/",
+                    "what the written keys begin with",
+                ),
+                AUTO_COMPACT,
+                AUTO_DEFRAG,
+            ],
+            ..Command::new(
+                "perf",
+                "perf [options]",
+                "Writes for a minute and judges the speed",
+            )
+        },
+    ],
+    ..Command::new(
+        "check",
+        "check <subcommand>",
+        "Load on a cluster, and whether it bears it",
+    )
+};
+
+const LOAD: Flag = Flag::new(
+    "load",
+    Kind::Text,
+    "s",
+    "how much: s(small), m(medium), l(large) or xl(xLarge)",
+);
+
+const AUTO_COMPACT: Flag = switch("auto-compact", "compact afterwards");
+
+const AUTO_DEFRAG: Flag = switch("auto-defrag", "defragment afterwards");
+
+const MAKE_MIRROR: Command = Command {
+    run: Some(run::make_mirror::run),
+    flags: &[
+        text("prefix", "only keys that begin so"),
+        text("dest-prefix", "what the mirror's keys begin with instead"),
+        switch("no-dest-prefix", "the mirror's keys are without the prefix"),
+        text("dest-cert", "client certificate file for the mirror"),
+        text("dest-key", "key file of that certificate"),
+        text(
+            "dest-cacert",
+            "file of the authorities of the mirror's servers",
+        ),
+        Flag::new(
+            "dest-insecure-transport",
+            Kind::Bool,
+            "true",
+            "talk to the mirror without TLS where nothing asks for it",
+        ),
+        text("dest-user", "user name for the mirror, or name:password"),
+        text("dest-password", "password of --dest-user"),
+    ],
+    ..Command::new(
+        "make-mirror",
+        "make-mirror [options] <destination>",
+        "Copies keys and their changes into another cluster",
+    )
 };
 
 const SNAPSHOT: Command = Command {

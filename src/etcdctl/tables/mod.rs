@@ -1,6 +1,7 @@
 //! The commands and flags of both programs.
 
 mod ctl;
+mod users;
 mod utl;
 
 pub use ctl::ETCDCTL;
@@ -36,3 +37,30 @@ macro_rules! restore_flags {
     };
 }
 use restore_flags;
+
+/// `completion`, with a command for each shell that `$run` serves by its name.
+macro_rules! completion {
+    ($program:literal, $run:expr) => {
+        Command {
+            children: &[
+                completion!(shell $program, $run, "bash"),
+                completion!(shell $program, $run, "fish"),
+                completion!(shell $program, $run, "powershell"),
+                completion!(shell $program, $run, "zsh"),
+            ],
+            long: concat!("Prints a script that completes the words of ", $program, " when Tab is pressed. The help of each shell's command says where the script belongs."),
+            ..Command::new("completion", "completion", "Scripts that let a shell complete words")
+        }
+    };
+    (shell $program:literal, $run:expr, $shell:literal) => {
+        Command {
+            run: Some($run),
+            flags: &[Flag::new("no-descriptions", Kind::Bool, "false", "offer words without what they mean")],
+            long: crate::command::completion::about($shell),
+            // Only this one of the reference has it so.
+            no_flags_in_usage: matches!($shell.as_bytes(), b"bash"),
+            ..Command::new($shell, $shell, concat!("Prints the script for ", $shell))
+        }
+    };
+}
+use completion;

@@ -1,8 +1,8 @@
 //! `etcdutl`'s table.
 
-use super::{WRITE_OUT, restore_flags};
+use super::{WRITE_OUT, completion, restore_flags};
 use crate::command as run;
-use crate::flags::{Command, Flag, HelpStyle, Kind, Program, unsupported};
+use crate::flags::{Command, Flag, HelpStyle, Kind, Program};
 
 /// The program.
 pub static ETCDUTL: Program = Program {
@@ -14,19 +14,78 @@ pub static ETCDUTL: Program = Program {
     },
 };
 
+const fn path(name: &'static str, help: &'static str) -> Flag {
+    Flag::new(name, Kind::Text, "", help)
+}
+
 const COMMANDS: &[Command] = &[
     Command {
-        hidden: true,
-        refused: true,
-        run: Some(unsupported),
-        ..Command::new("backup", "backup", "")
+        run: Some(run::utl::backup::run),
+        flags: &[
+            path("data-dir", "the data directory to copy").required(),
+            path("wal-dir", "its log, when that isn't below --data-dir"),
+            path("backup-dir", "the directory to make").required(),
+            path(
+                "backup-wal-dir",
+                "its log, when that isn't to lie below --backup-dir",
+            ),
+            Flag::new("with-v3", Kind::Bool, "true", "copy what API 3 stored, too"),
+        ],
+        ..Command::new(
+            "backup",
+            "backup",
+            "[legacy] Copies a data directory for --force-new-cluster",
+        )
     },
     Command {
-        hidden: true,
-        refused: true,
-        run: Some(unsupported),
-        ..Command::new("completion", "completion", "")
+        run: Some(run::utl::check::run),
+        flags: &[path(
+            "wal-dir",
+            "the log, when it isn't below the data directory",
+        )],
+        ..Command::new(
+            "check",
+            "check <data directory, database file or snapshot>",
+            "Says what is wrong with files, and where",
+        )
     },
+    Command {
+        run: Some(run::utl::hashkv::run),
+        flags: &[Flag::new(
+            "rev",
+            Kind::Int,
+            "0",
+            "hash up to this revision (default: all)",
+        )],
+        ..Command::new(
+            "hashkv",
+            "hashkv <filename>",
+            "Shows the hash of a file's history",
+        )
+    },
+    Command {
+        run: Some(run::utl::migrate::run),
+        flags: &[
+            path("data-dir", "a data directory that no etcd is using").required(),
+            path(
+                "target-version",
+                "storage version to migrate to: \"3.5\" or \"3.6\"",
+            )
+            .required(),
+            Flag::new(
+                "force",
+                Kind::Bool,
+                "false",
+                "set the version whatever speaks against it",
+            ),
+        ],
+        ..Command::new(
+            "migrate",
+            "migrate",
+            "Changes the storage version of a data directory",
+        )
+    },
+    completion!("etcdutl", run::completion::etcdutl),
     Command {
         run: Some(run::defrag::offline),
         flags: &[Flag::new(
@@ -63,6 +122,7 @@ const COMMANDS: &[Command] = &[
             Command {
                 run: Some(run::snapshot::save_refused),
                 hidden: true,
+                no_flags_in_usage: true,
                 deprecated: "Use `etcdctl snapshot save` to download snapshot",
                 ..Command::new("save", "save <filename>", "")
             },

@@ -88,6 +88,69 @@ etcdctl --cacert DIR get a
 etcdctl snapshot save
 etcdctl snapshot save --foo
 etcdctl --endpoints a:1,b:1 snapshot save x.db
+etcdctl lock
+etcdctl lock --ttl=abc l
+etcdctl elect
+etcdctl elect a
+etcdctl elect a b c
+etcdctl elect -l a b
+etcdctl elect -l
+etcdctl make-mirror
+etcdctl make-mirror a b
+etcdctl make-mirror 127.0.0.1:1 --dest-cert DIR/nope.crt
+etcdctl make-mirror 127.0.0.1:1 --dest-cert DIR/nope.crt --dest-key DIR/nope.key
+etcdctl make-mirror 127.0.0.1:1 --dest-cacert DIR/nope.crt
+etcdctl make-mirror 127.0.0.1:1 --nope
+etcdctl check
+etcdctl check perf --load=foo
+etcdctl check perf --nope
+etcdctl check datascale --load=foo
+etcdctl check nope
+etcdctl completion
+etcdctl completion nope
+etcdctl completion bash --nope
+etcdctl auth nope
+etcdctl user nope
+etcdctl user add --nope
+etcdctl role grant-permission --nope
+etcdctl lease nope
+etcdctl loc
+etcdctl elct
+etcdctl compl
+etcdctl rol
+etcdctl get a --rev=x
+etcdctl get a --limit=-
+etcdctl get --hex=maybe a
+etcdctl watch a --rev=x
+etcdctl lease grant 1 2
+etcdctl member remove 1 2
+etcdctl endpoint health --nope
+etcdctl endpoint hashkv --rev=x
+etcdctl defrag --nope
+etcdctl snapshot restore
+etcdctl snapshot status
+etcdctl --keepalive-time=x get a
+etcdctl --dial-timeout 1 get a
+ETCDCTL_API=x etcdctl version
+ETCDCTL_CACERT=nope.crt etcdctl get a
+ETCDCTL_CERT=nope.crt etcdctl get a
+ETCDCTL_CERT=nope.crt ETCDCTL_KEY=nope.key etcdctl get a
+ETCDCTL_WRITE_OUT=nope etcdctl get a
+ETCDCTL_WRITE_OUT=json etcdctl -w simple get a
+ETCDCTL_HEX=true etcdctl --hex get a
+etcdutl backup
+etcdutl backup --data-dir x
+etcdutl backup --backup-dir x
+etcdutl backup --nope
+etcdutl completion
+etcdutl completion nope
+etcdutl snap
+etcdutl defrg
+etcdutl -w nope snapshot status x
+etcdutl snapshot status a b
+etcdutl snapshot restore a b --data-dir x
+etcdutl snapshot restore --data-dir x
+etcdutl defrag --data-dir
 etcdutl version
 etcdutl version -h
 etcdutl snapshot
@@ -223,6 +286,37 @@ etcdctl snapshot save DIR/data
 ETCDCTL_FOO=1 etcdctl get b
 ETCDCTL_COMMAND_TIMEOUT=x ETCDCTL_WRITE_OUT=json etcdctl get b
 ETCDCTL_WRITE_OUT=fields etcdctl get b
+ETCDCTL_API=3 etcdctl get b
+ETCDCTL_API= etcdctl get b
+ETCDCTL_DIAL_TIMEOUT=1s etcdctl get b
+ETCDCTL_KEEPALIVE_TIME=3s ETCDCTL_KEEPALIVE_TIMEOUT=4s etcdctl get b
+ETCDCTL_HEX=true etcdctl get b
+ETCDCTL_HEX=maybe etcdctl get b
+ETCDCTL_INSECURE_TRANSPORT=true ETCDCTL_INSECURE_SKIP_TLS_VERIFY=true etcdctl get b
+ETCDCTL_INSECURE_DISCOVERY=false etcdctl get b
+ETCDCTL_PASSWORD=x etcdctl get b
+ETCDCTL_DISCOVERY_SRV_NAME=x etcdctl get b
+ETCDCTL_WATCH_KEY=x etcdctl get b
+ETCDCTL_WATCH_KEY=a etcdctl watch --rev 1
+ETCDCTL_COMMAND_TIMEOUT=3s etcdctl get b
+etcdctl get b --limit=0
+etcdctl get b --limit=-1
+etcdctl get b --rev=-1
+etcdctl get b a
+etcdctl get '' ''
+etcdctl get b ''
+etcdctl get 'b c'
+etcdctl del '' --from-key --prev-kv
+etcdctl put b 1
+etcdctl put "a b" "c d"
+etcdctl get "a b" --hex
+etcdctl get "a b" --hex --print-value-only
+etcdctl get '' --prefix --keys-only --hex
+etcdctl get '' --prefix --keys-only --print-value-only
+etcdctl watch -i <<< "progress\nwatch\n"
+etcdctl txn <<< "c(\"b\") > \"0\"\nm(\"b\") < \"1000\"\nval(\"b\") != \"x\"\nversion(\"b\") = \"1\"\n\nget b\n\n\n"
+etcdctl txn <<< "create(\"b\") > \"0\"\n\nget b --print-value-only\nput \"x y\" z\ndel \"x z\"\n\n\n"
+etcdctl txn --interactive <<< "\nget b\n\n\n"
 etcdctl -w=json ge b
 etcdctl en he
 etcdctl get b -wjson --hex=true
