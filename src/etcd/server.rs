@@ -10,6 +10,7 @@ mod clock;
 mod cluster;
 mod config;
 mod corruption;
+pub(crate) mod downgrade;
 mod error;
 mod inbox;
 mod kv;

@@ -154,7 +154,7 @@ impl Store {
             if revision > state.revision {
                 return Err(Error::FutureRevision);
             }
-            let upto = if revision <= 0 {
+            let upto = if revision == 0 {
                 state.revision
             } else {
                 revision
