@@ -168,7 +168,7 @@ impl Store {
             )
         };
         keep.sort();
-        let upto = if revision <= 0 { newest } else { revision };
+        let upto = if revision == 0 { newest } else { revision };
         let mut hasher = KvHasher::new(compacted, upto);
         crate::view::each_on_disk(&disk, 0, |rev, tombstone, value| {
             hasher.add(rev, tombstone, value, &keep);

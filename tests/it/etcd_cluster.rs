@@ -26,8 +26,6 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub enum Whose {
     Ours,
     Theirs,
-    /// The reference's 3.4.
-    Old,
 }
 
 impl Whose {
@@ -39,7 +37,6 @@ impl Whose {
                 command
             }
             Whose::Theirs => Command::new(reference("3.5/etcd")),
-            Whose::Old => Command::new(reference("3.4/etcd")),
         };
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("ETCD_") {
@@ -130,13 +127,6 @@ pub struct Answer {
 impl Answer {
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or(Value::Null)
-    }
-
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find_map(|line| {
-            let (found, value) = line.split_once(": ")?;
-            (found == name).then_some(value)
-        })
     }
 }
 
@@ -449,17 +439,6 @@ impl Cluster {
             // It may have ended by itself.
             let _ = process.kill();
             let _ = process.wait();
-        }
-    }
-
-    /// SIGTERM, and its end.
-    #[track_caller]
-    pub fn stop(&mut self, at: usize) {
-        if let Some(process) = &self.members[at].process {
-            let id = process.id().to_string();
-            let sent = Command::new("kill").arg(&id).status();
-            assert!(sent.expect("kill").success());
-            self.await_end(at);
         }
     }
 
