@@ -8,7 +8,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=../wire/proto");
     let descriptors = protox::Compiler::new([root])?
         .include_imports(true)
-        .open_file(root.join("rpc.proto"))?
+        .open_files(["rpc.proto", "lock.proto", "election.proto"].map(|name| root.join(name)))?
         .encode_file_descriptor_set();
     fs::write(
         Path::new(&env::var("OUT_DIR")?).join("rpc.descriptors"),

@@ -11,6 +11,7 @@ mod clock;
 mod cluster;
 mod config;
 mod corruption;
+pub(crate) mod downgrade;
 mod error;
 mod inbox;
 mod kv;

@@ -158,7 +158,7 @@ impl Store {
             if revision > state.revision {
                 return Err(Error::FutureRevision);
             }
-            let upto = if revision <= 0 {
+            let upto = if revision == 0 {
                 state.revision
             } else {
                 revision
@@ -172,7 +172,7 @@ impl Store {
             )
         };
         keep.sort();
-        let upto = if revision <= 0 { newest } else { revision };
+        let upto = if revision == 0 { newest } else { revision };
         let mut hasher = KvHasher::new(compacted, upto);
         crate::view::each_on_disk(&disk, 0, |rev, tombstone, value| {
             hasher.add(rev, tombstone, value, &keep);

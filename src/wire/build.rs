@@ -2,7 +2,7 @@
 
 use std::{error::Error, path::Path};
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 12] = [
     "mvcc",
     "auth",
     "rpc",
@@ -13,6 +13,8 @@ const FILES: [&str; 10] = [
     "wal",
     "snap",
     "lease",
+    "lock",
+    "election",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

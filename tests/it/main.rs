@@ -3,7 +3,10 @@
 
 mod apiserver_kubectl;
 mod etcd_auth;
+mod etcd_cluster;
+mod etcd_conformance;
 mod etcd_crash;
+mod etcd_mixed;
 mod etcdctl_side_by_side;
 mod kubectl_side_by_side;
 mod kubelet_node;

@@ -235,6 +235,7 @@ impl Options {
             unsafe_no_fsync: values.bool("unsafe-no-fsync"),
             initial_corrupt_check: values.bool("experimental-initial-corrupt-check"),
             corrupt_check_time: to_duration(values.nanos("experimental-corrupt-check-time")),
+            downgrade_check_time: to_duration(values.nanos("experimental-downgrade-check-time")),
             lease_checkpoint: values.bool("experimental-enable-lease-checkpoint"),
             lease_checkpoint_persist: values.bool("experimental-enable-lease-checkpoint-persist"),
             warning_apply_duration: to_duration(

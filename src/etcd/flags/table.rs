@@ -303,12 +303,7 @@ pub const FLAGS: &[Flag] = &[
         "0s",
         Full,
     ),
-    flag(
-        "experimental-downgrade-check-time",
-        Duration,
-        "5s",
-        Refused("a downgrade of the cluster is not implemented"),
-    ),
+    flag("experimental-downgrade-check-time", Duration, "5s", Full),
     flag(
         "experimental-memory-mlock",
         Bool,

@@ -26,6 +26,18 @@ pub fn not_found() -> Response {
     error(StatusCode::NOT_FOUND, "404 page not found")
 }
 
+/// Go's answer for a path that is elsewhere.
+#[must_use]
+pub fn moved(to: &'static str) -> Response {
+    let body = format!("<a href=\"{to}\">Moved Permanently</a>.\n\n");
+    let mut answer = ok("text/html; charset=utf-8", body);
+    *answer.status_mut() = StatusCode::MOVED_PERMANENTLY;
+    answer
+        .headers_mut()
+        .insert(header::LOCATION, HeaderValue::from_static(to));
+    answer
+}
+
 /// Says which method would have been right.
 #[must_use]
 pub fn wrong_method(allowed: &'static str) -> Response {

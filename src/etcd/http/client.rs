@@ -48,7 +48,8 @@ pub async fn call(router: &Router, request: Request) -> Response {
 }
 
 /// Gives a request that is too long the code and the words of Go's gRPC.
-fn worded(mut response: Response) -> Response {
+#[must_use]
+pub fn worded(mut response: Response) -> Response {
     let headers = response.headers_mut();
     let message = headers
         .get("grpc-message")
@@ -122,6 +123,8 @@ impl ClientHandler {
             };
         }
         match path.as_str() {
+            // Go's server sends whoever leaves the slash out to the folder.
+            "/v3" if self.gateway.is_some() => answer::moved("/v3/"),
             "/version" => version(&self.server, &method),
             _ => monitoring(&self.server, request).await,
         }

@@ -120,9 +120,11 @@ impl Maintenance for Context {
         request: Request<DowngradeRequest>,
     ) -> Result<Response<DowngradeResponse>, Status> {
         self.admit_unary(request.metadata(), false)?;
-        Err(Status::unimplemented(
-            "etcdserver: a downgrade of the cluster is not supported by this server",
-        ))
+        self.server
+            .downgrade(request.get_ref())
+            .await
+            .map(Response::new)
+            .map_err(|error| status(&error))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod auth;
 mod cluster;
+mod concurrency;
 mod kv;
 mod lease;
 mod maintenance;
@@ -11,9 +12,14 @@ use std::{sync::Arc, time::Duration};
 
 use parking_lot::RwLock;
 use tonic::{Code, Request, Status, metadata::MetadataMap, service::Routes};
-use wire::etcdserverpb::{
-    auth_server::AuthServer, cluster_server::ClusterServer, kv_server::KvServer,
-    lease_server::LeaseServer, maintenance_server::MaintenanceServer, watch_server::WatchServer,
+use wire::{
+    etcdserverpb::{
+        auth_server::AuthServer, cluster_server::ClusterServer, kv_server::KvServer,
+        lease_server::LeaseServer, maintenance_server::MaintenanceServer,
+        watch_server::WatchServer,
+    },
+    v3electionpb::election_server::ElectionServer,
+    v3lockpb::lock_server::LockServer,
 };
 
 use crate::{
@@ -121,7 +127,9 @@ impl Context {
             )
             .add_service(ClusterServer::new(self.clone()).max_decoding_message_size(limit))
             .add_service(AuthServer::new(self.clone()).max_decoding_message_size(limit))
-            .add_service(MaintenanceServer::new(self.clone()).max_decoding_message_size(limit));
+            .add_service(MaintenanceServer::new(self.clone()).max_decoding_message_size(limit))
+            .add_service(LockServer::new(self.clone()).max_decoding_message_size(limit))
+            .add_service(ElectionServer::new(self.clone()).max_decoding_message_size(limit));
         routes.routes()
     }
 

@@ -30,7 +30,15 @@ const BUFFER: usize = 16;
 const TAKE: usize = 64;
 
 /// Wakes the task of a stream.
-struct Waker(Notify);
+#[derive(Default)]
+pub(super) struct Waker(Notify);
+
+impl Waker {
+    /// Ends when there is something to take.
+    pub(super) async fn notified(&self) {
+        self.0.notified().await;
+    }
+}
 
 impl Wake for Waker {
     fn wake(&self) {
@@ -49,7 +57,7 @@ impl Watch for Context {
         let needs_leader = self.admit_stream(request.metadata(), false)?;
         let caller = caller(&request);
         let (responses, stream) = mpsc::channel(BUFFER);
-        let waker = Arc::new(Waker(Notify::new()));
+        let waker = Arc::new(Waker::default());
         let session = Session {
             watches: self
                 .server
@@ -109,7 +117,7 @@ impl Session {
                     Ok(request) => Next::Request(request),
                     Err(error) => Next::End(error),
                 },
-                () = self.waker.0.notified() => Next::Events,
+                () = self.waker.notified() => Next::Events,
                 _ = ticks.tick() => Next::Progress,
             };
             let done = match next {

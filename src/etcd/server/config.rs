@@ -83,6 +83,8 @@ pub struct Config {
     pub initial_corrupt_check: bool,
     /// `--experimental-corrupt-check-time`; zero switches it off.
     pub corrupt_check_time: Duration,
+    /// `--experimental-downgrade-check-time`; zero switches it off.
+    pub downgrade_check_time: Duration,
     /// `--experimental-enable-lease-checkpoint`.
     pub lease_checkpoint: bool,
     /// `--experimental-enable-lease-checkpoint-persist`.
@@ -134,6 +136,7 @@ impl Default for Config {
             unsafe_no_fsync: false,
             initial_corrupt_check: false,
             corrupt_check_time: Duration::ZERO,
+            downgrade_check_time: Duration::from_secs(5),
             lease_checkpoint: false,
             lease_checkpoint_persist: false,
             warning_apply_duration: Duration::ZERO,

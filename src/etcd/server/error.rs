@@ -57,6 +57,18 @@ pub enum EtcdError {
     LearnerNotReady,
     #[error("etcdserver: too many learner members in cluster")]
     TooManyLearners,
+    #[error("etcdserver: cluster version not found during downgrade")]
+    ClusterVersionUnavailable,
+    #[error("etcdserver: wrong downgrade target version format")]
+    WrongDowngradeVersionFormat,
+    #[error("etcdserver: invalid downgrade target version")]
+    InvalidDowngradeTargetVersion,
+    #[error("etcdserver: cluster has a downgrade job in progress")]
+    DowngradeInProcess,
+    #[error("etcdserver: no inflight downgrade job")]
+    NoInflightDowngrade,
+    #[error("etcdserver: unknown method")]
+    UnknownMethod,
     #[error("etcdserver: not capable")]
     NotCapable,
     /// The sender of a peer message, or this member itself, is no longer in the cluster.
@@ -97,20 +109,29 @@ impl EtcdError {
             | Self::TimeoutWaitAppliedIndex
             | Self::Unhealthy
             | Self::NotSupportedForLearner
+            | Self::ClusterVersionUnavailable
             | Self::NotCapable => UNAVAILABLE,
             Self::NotLeader
             | Self::BadLeaderTransferee
             | Self::MemberExists
             | Self::PeerUrlExists
-            | Self::NotEnoughStartedMembers
+            | Self::DowngradeInProcess
+            | Self::NoInflightDowngrade
             | Self::MemberNotLearner
             | Self::LearnerNotReady
             | Self::TooManyLearners => FAILED_PRECONDITION,
-            Self::TooManyRequests | Self::NoSpace => RESOURCE_EXHAUSTED,
-            Self::RequestTooLarge | Self::MemberBadUrls => INVALID_ARGUMENT,
+            Self::NoSpace => RESOURCE_EXHAUSTED,
+            Self::RequestTooLarge
+            | Self::MemberBadUrls
+            | Self::WrongDowngradeVersionFormat
+            | Self::InvalidDowngradeTargetVersion => INVALID_ARGUMENT,
             Self::LeaseNotFound | Self::MemberNotFound => NOT_FOUND,
             Self::Corrupt => DATA_LOSS,
-            Self::TimeoutLeaderTransfer
+            // The reference maps the first two to errors without a code.
+            Self::NotEnoughStartedMembers
+            | Self::TooManyRequests
+            | Self::UnknownMethod
+            | Self::TimeoutLeaderTransfer
             | Self::Removed
             | Self::Other(_)
             | Self::Peer(_)

@@ -249,6 +249,7 @@ impl Server {
         tasks.spawn(self.clone().feed_watches());
         tasks.spawn(self.clone().expire_leases());
         tasks.spawn(self.clone().monitor_versions());
+        tasks.spawn(self.clone().monitor_downgrade());
         tasks.spawn(self.clone().auto_compact());
         tasks.spawn(self.clone().check_regularly());
         tasks.spawn(self.clone().hasten_election());

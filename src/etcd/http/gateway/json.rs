@@ -1,6 +1,8 @@
 //! Protobuf's JSON for the messages of the v3 API: 64-bit numbers as strings,
 //! bytes in base64, names as in the `.proto` text, nothing that is zero.
 
+use std::collections::BTreeSet;
+
 use base64::{
     Engine, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD},
@@ -10,7 +12,10 @@ use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_va
 use prost_types::field_descriptor_proto::Type;
 use serde_json::Value;
 
-use super::schema::{Field, Schema, Shape};
+use super::{
+    schema::{Field, Schema, Shape},
+    text::{self, Kind, Node},
+};
 
 /// Messages within messages: a txn may hold txns.
 const MAX_DEPTH: u32 = 100;
@@ -20,137 +25,198 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Turns JSON into the bytes of a message. Unknown names are passed over, as the
-/// reference does.
+/// Turns JSON into the bytes of a message. Unknown names, and names of enums that are
+/// not known, are passed over, as the reference does.
 ///
 /// # Errors
-/// What does not fit, in the words of Go's protobuf but for the place.
-pub(super) fn to_bytes(schema: &Schema, type_name: &str, json: &Value) -> Result<Vec<u8>, String> {
+/// What is no JSON or does not fit, in the words of Go's libraries.
+pub(super) fn to_bytes(schema: &Schema, type_name: &str, text: &str) -> Result<Vec<u8>, String> {
     let mut out = Vec::new();
-    encode(schema, type_name, json, &mut out, MAX_DEPTH)?;
+    let writer = Writer { schema, text };
+    writer.message(type_name, &text::read(text)?, &mut out, MAX_DEPTH)?;
     Ok(out)
 }
 
-fn encode(
-    schema: &Schema,
-    type_name: &str,
-    json: &Value,
-    out: &mut Vec<u8>,
-    depth: u32,
-) -> Result<(), String> {
-    let shape = schema
-        .message(type_name)
-        .ok_or_else(|| format!("proto: unknown message {type_name}"))?;
-    let Value::Object(map) = json else {
-        return Err(format!("proto: unexpected token {json}"));
-    };
-    if depth == 0 {
-        return Err("proto: exceeded maximum recursion depth".into());
-    }
-    for (name, value) in map.iter().filter(|(_, value)| !value.is_null()) {
-        let Some(field) = shape.by_name(name) else {
-            continue;
-        };
-        match (field.repeated, value) {
-            (true, Value::Array(items)) => {
-                for item in items {
-                    encode_field(schema, field, item, out, depth)?;
-                }
-            }
-            (true, other) => return Err(format!("proto: unexpected token {other}")),
-            (false, value) => encode_field(schema, field, value, out, depth)?,
-        }
-    }
-    Ok(())
+struct Writer<'a> {
+    schema: &'a Schema,
+    text: &'a str,
 }
 
-fn encode_field(
-    schema: &Schema,
-    field: &Field,
-    value: &Value,
-    out: &mut Vec<u8>,
-    depth: u32,
-) -> Result<(), String> {
-    let invalid = |kind: &str| {
-        format!(
-            "proto: invalid value for {kind} field {}: {value}",
-            field.name
-        )
-    };
-    let mut varint = |number: u64| {
-        encode_key(field.number, WireType::Varint, out);
-        encode_varint(number, out);
-    };
-    match field.kind {
-        Type::Bool => varint(u64::from(value.as_bool().ok_or_else(|| invalid("bool"))?)),
-        Type::Int64 => varint(
-            signed(value)
-                .ok_or_else(|| invalid("int64"))?
-                .cast_unsigned(),
-        ),
-        Type::Int32 => {
-            let number = signed(value)
-                .and_then(|number| i32::try_from(number).ok())
-                .ok_or_else(|| invalid("int32"))?;
-            varint(i64::from(number).cast_unsigned());
+impl Writer<'_> {
+    /// "proto: (line 1:8): …", as `protobuf-go/internal/encoding/json` has it.
+    fn error(&self, node: &Node<'_>, words: &str) -> String {
+        let (line, column) = text::place(self.text, node.start);
+        format!("proto: (line {line}:{column}): {words}")
+    }
+
+    fn unexpected(&self, node: &Node<'_>) -> String {
+        let (line, column) = text::place(self.text, node.start);
+        let token = node.token();
+        format!("proto: syntax error (line {line}:{column}): unexpected token {token}")
+    }
+
+    fn message(
+        &self,
+        type_name: &str,
+        node: &Node<'_>,
+        out: &mut Vec<u8>,
+        depth: u32,
+    ) -> Result<(), String> {
+        let shape = self
+            .schema
+            .message(type_name)
+            .ok_or_else(|| format!("proto: unknown message {type_name}"))?;
+        let Kind::Object(fields) = &node.kind else {
+            return Err(self.unexpected(node));
+        };
+        if depth == 0 {
+            return Err("proto: exceeded maximum recursion depth".into());
         }
-        Type::Uint64 => varint(unsigned(value).ok_or_else(|| invalid("uint64"))?),
-        Type::Uint32 => {
-            let number = unsigned(value).filter(|number| u32::try_from(*number).is_ok());
-            varint(number.ok_or_else(|| invalid("uint32"))?);
-        }
-        Type::Enum => {
-            let number = match value {
-                Value::String(name) => schema.enum_number(&field.type_name, name),
-                other => signed(other).and_then(|number| i32::try_from(number).ok()),
+        let (mut seen, mut chosen) = (BTreeSet::new(), BTreeSet::new());
+        for (name, value) in fields {
+            let Kind::String(_, meaning) = &name.kind else {
+                continue;
             };
-            varint(i64::from(number.ok_or_else(|| invalid("enum"))?).cast_unsigned());
+            let Some(field) = shape.by_name(meaning) else {
+                continue;
+            };
+            if !seen.insert(field.number) {
+                let words = format!("duplicate field {}", name.token());
+                return Err(self.error(name, &words));
+            }
+            match (field.repeated, &value.kind) {
+                (_, Kind::Null) => {}
+                (true, Kind::List(items)) => {
+                    for item in items {
+                        self.field(field, item, out, depth)?;
+                    }
+                }
+                (true, _) => return Err(self.unexpected(value)),
+                (false, _) => {
+                    if let Some(choice) = &field.choice
+                        && !chosen.insert(choice)
+                    {
+                        let token = name.token();
+                        let words = format!("error parsing {token}, oneof {choice} is already set");
+                        return Err(self.error(name, &words));
+                    }
+                    self.field(field, value, out, depth)?;
+                }
+            }
         }
-        Type::String => {
-            let text = value.as_str().ok_or_else(|| invalid("string"))?;
-            length_delimited(field.number, text.as_bytes(), out);
+        Ok(())
+    }
+
+    fn field(
+        &self,
+        field: &Field,
+        value: &Node<'_>,
+        out: &mut Vec<u8>,
+        depth: u32,
+    ) -> Result<(), String> {
+        let invalid = |kind: &str| {
+            let (name, token) = (&field.json_name, value.token());
+            let words = format!("invalid value for {kind} field {name}: {token}");
+            self.error(value, &words)
+        };
+        let mut varint = |number: u64| {
+            encode_key(field.number, WireType::Varint, out);
+            encode_varint(number, out);
+        };
+        match field.kind {
+            Type::Bool => match value.kind {
+                Kind::Bool(yes) => varint(u64::from(yes)),
+                _ => return Err(invalid("bool")),
+            },
+            Type::Int64 => varint(
+                integer(value)
+                    .and_then(|number| i64::try_from(number).ok())
+                    .ok_or_else(|| invalid("int64"))?
+                    .cast_unsigned(),
+            ),
+            Type::Int32 => {
+                let number = integer(value).and_then(|number| i32::try_from(number).ok());
+                let number = number.ok_or_else(|| invalid("int32"))?;
+                varint(i64::from(number).cast_unsigned());
+            }
+            Type::Uint64 => {
+                let number = integer(value).and_then(|number| u64::try_from(number).ok());
+                varint(number.ok_or_else(|| invalid("uint64"))?);
+            }
+            Type::Uint32 => {
+                let number = integer(value).and_then(|number| u32::try_from(number).ok());
+                varint(u64::from(number.ok_or_else(|| invalid("uint32"))?));
+            }
+            Type::Enum => {
+                let number = match &value.kind {
+                    // A name that is not known stands for nothing.
+                    Kind::String(_, name) => {
+                        Some(self.schema.enum_number(&field.type_name, name).unwrap_or(0))
+                    }
+                    Kind::Number(_) => integer(value).and_then(|number| i32::try_from(number).ok()),
+                    _ => None,
+                };
+                let number = number.ok_or_else(|| invalid("enum"))?;
+                varint(i64::from(number).cast_unsigned());
+            }
+            Type::String => match &value.kind {
+                Kind::String(_, text) => length_delimited(field.number, text.as_bytes(), out),
+                _ => return Err(invalid("string")),
+            },
+            Type::Bytes => {
+                let Kind::String(_, text) = &value.kind else {
+                    return Err(invalid("bytes"));
+                };
+                // Both alphabets are allowed.
+                let text = text.replace('-', "+").replace('_', "/");
+                let bytes = LENIENT.decode(text).map_err(|_| invalid("bytes"))?;
+                length_delimited(field.number, &bytes, out);
+            }
+            Type::Message => {
+                let mut inner = Vec::new();
+                self.message(&field.type_name, value, &mut inner, depth - 1)?;
+                length_delimited(field.number, &inner, out);
+            }
+            other => {
+                return Err(format!(
+                    "proto: a field of type {other:?} is not part of this API"
+                ));
+            }
         }
-        Type::Bytes => {
-            let text = value.as_str().ok_or_else(|| invalid("bytes"))?;
-            // Both alphabets are allowed.
-            let text = text.replace('-', "+").replace('_', "/");
-            let bytes = LENIENT.decode(text).map_err(|_| invalid("bytes"))?;
-            length_delimited(field.number, &bytes, out);
-        }
-        Type::Message => {
-            let mut inner = Vec::new();
-            encode(schema, &field.type_name, value, &mut inner, depth - 1)?;
-            length_delimited(field.number, &inner, out);
-        }
-        other => {
-            return Err(format!(
-                "proto: a field of type {other:?} is not part of this API"
-            ));
+        Ok(())
+    }
+}
+
+/// A whole number: digits, perhaps with an exponent, perhaps within quotes.
+fn integer(value: &Node<'_>) -> Option<i128> {
+    let text = match &value.kind {
+        Kind::Number(raw) => raw,
+        Kind::String(_, text) => match text::read(text).ok()?.kind {
+            // Nothing may stand around it.
+            Kind::Number(raw) if raw == text => text.as_str(),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let fraction = fraction.trim_end_matches('0');
+    let shift: i64 = exponent.parse::<i64>().ok()? - i64::try_from(fraction.len()).ok()?;
+    let digits: i128 = format!("{whole}{fraction}").parse().ok()?;
+    match u32::try_from(shift) {
+        Ok(shift) => digits.checked_mul(10_i128.checked_pow(shift)?),
+        Err(_) => {
+            let shift = u32::try_from(-shift).ok()?;
+            let divisor = 10_i128.checked_pow(shift)?;
+            (digits % divisor == 0).then_some(digits / divisor)
         }
     }
-    Ok(())
 }
 
 fn length_delimited(number: u32, bytes: &[u8], out: &mut Vec<u8>) {
     encode_key(number, WireType::LengthDelimited, out);
     encode_varint(bytes.len() as u64, out);
     out.extend_from_slice(bytes);
-}
-
-fn signed(value: &Value) -> Option<i64> {
-    match value {
-        Value::Number(number) => number.as_i64(),
-        Value::String(text) => text.parse().ok(),
-        _ => None,
-    }
-}
-
-fn unsigned(value: &Value) -> Option<u64> {
-    match value {
-        Value::Number(number) => number.as_u64(),
-        Value::String(text) => text.parse().ok(),
-        _ => None,
-    }
 }
 
 /// JSON that keeps its fields in the order of the `.proto` text.
@@ -300,7 +366,8 @@ mod tests {
             "success": [{ "requestRange": { "key": "YQ", "revision": -1, "limit": "9007199254740993" } }],
             "unknown": 1,
             "failure": null,
-        });
+        })
+        .to_string();
         let schema = Schema::get();
         let bytes = to_bytes(schema, ".etcdserverpb.TxnRequest", &text).expect("good JSON");
         let range = RangeRequest {
@@ -336,21 +403,38 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_named() {
-        let error = |text: Value| {
-            to_bytes(Schema::get(), ".etcdserverpb.RangeRequest", &text).expect_err("bad JSON")
-        };
-        assert_eq!(
-            error(json!({ "key": 5 })),
-            "proto: invalid value for bytes field key: 5"
-        );
-        assert_eq!(
-            error(json!({ "limit": "x" })),
-            "proto: invalid value for int64 field limit: \"x\""
-        );
-        assert_eq!(
-            error(json!({ "sort_order": "UP" })),
-            "proto: invalid value for enum field sort_order: \"UP\""
-        );
-        assert_eq!(error(json!([1])), "proto: unexpected token [1]");
+        let read = |text: &str| to_bytes(Schema::get(), ".etcdserverpb.RangeRequest", text);
+        for (text, wanted) in [
+            (
+                "{\"key\":5}",
+                "(line 1:8): invalid value for bytes field key: 5",
+            ),
+            (
+                "{\n \"limit\": \"x\"}",
+                "(line 2:11): invalid value for int64 field limit: \"x\"",
+            ),
+            (
+                "{\"limit\":1.5}",
+                "(line 1:10): invalid value for int64 field limit: 1.5",
+            ),
+            (
+                "{\"sort_order\":true}",
+                "(line 1:15): invalid value for enum field sortOrder: true",
+            ),
+            (
+                "{\"key\":\"\",\"key\":\"\"}",
+                "(line 1:11): duplicate field \"key\"",
+            ),
+            ("[1]", "syntax error (line 1:1): unexpected token ["),
+        ] {
+            assert_eq!(read(text), Err(format!("proto: {wanted}")), "{text}");
+        }
+        for whole in ["100", "1e2", "\"1e2\"", "100.0", "1000e-1"] {
+            assert_eq!(
+                read(&format!("{{\"limit\":{whole}}}")),
+                read("{\"limit\":\"100\"}")
+            );
+        }
+        assert_eq!(read("{\"sort_order\":\"UP\"}"), read("{\"sort_order\":0}"));
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct Field {
     /// The message or enum it holds; empty for others.
     pub(super) type_name: String,
     pub(super) repeated: bool,
+    /// The `oneof` it belongs to, with its message.
+    pub(super) choice: Option<String>,
 }
 
 /// One message; its fields in the order of the text.
@@ -131,6 +133,10 @@ impl Schema {
             kind: field.r#type(),
             type_name: field.type_name().to_owned(),
             repeated: field.label() == Label::Repeated,
+            choice: field.oneof_index.and_then(|at| {
+                let choice = message.oneof_decl.get(usize::try_from(at).ok()?)?;
+                Some(format!("{}.{}", &name[1..], choice.name()))
+            }),
         });
         let fields = fields.collect();
         self.messages.insert(name, Shape { fields });

@@ -87,6 +87,7 @@ pub(super) fn restart(
         None => mvcc::Membership::default(),
     };
     let downgrade = backend.store.membership().downgrade.clone();
+    may_start(&downgrade)?;
     backend.store.set_membership(mvcc::Membership {
         downgrade,
         ..membership
@@ -214,5 +215,21 @@ fn force_alone(
     }
     crate::info!("etcdserver/raft.go:618", "forcing restart member",
         "local-member-id" => format!("{own:x}"), "commit-index" => hard_state.commit);
+    Ok(())
+}
+
+/// While a downgrade is announced, only its target may start (`mustDetectDowngrade`).
+fn may_start(downgrade: &mvcc::Downgrade) -> Result<(), EtcdError> {
+    use crate::server::VERSION;
+    let own = crate::server::downgrade::cluster_version(VERSION);
+    let target = crate::server::downgrade::cluster_version(&downgrade.target_version);
+    if downgrade.enabled && target.is_some() && target != own {
+        return Err(EtcdError::Start(format!(
+            "invalid downgrade; server version is not allowed to join when downgrade is enabled \
+             (current server version {VERSION}, target cluster version {}); \
+             start it with a server of that version, or cancel the downgrade",
+            downgrade.target_version
+        )));
+    }
     Ok(())
 }
