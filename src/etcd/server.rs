@@ -20,6 +20,8 @@ pub(crate) mod progress;
 mod reads;
 mod snapshots;
 mod start;
+mod v2;
+pub(crate) mod v2_stats;
 #[cfg(test)]
 mod tests;
 
@@ -43,6 +45,9 @@ pub use network::{
 };
 
 use crate::raft::events::{Event, RaftStatus};
+pub(crate) use v2::Refused;
+pub use v2_stats::FollowerStats;
+
 use progress::{Progress, RequestIds, Waiters};
 
 /// The version that this member claims, because it does what that release does.
@@ -72,6 +77,7 @@ struct Inner {
     /// Told when a compaction was scheduled.
     compaction: Notify,
     snapshotter: wal::Snapshotter,
+    v2_stats: Arc<v2_stats::Stats>,
     /// True after the member has published its name and client URLs.
     ready: watch::Sender<bool>,
     /// Why the member stopped by itself, if it did.

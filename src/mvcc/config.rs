@@ -1,6 +1,10 @@
 //! How a store is set up.
 
+use std::sync::Arc;
+
 use wire::etcdserverpb as pb;
+
+use crate::v2;
 
 /// A point of a clock that never goes back, in milliseconds. The caller owns
 /// the clock; the store only compares.
@@ -74,6 +78,8 @@ pub enum Response {
     Alarm(pb::AlarmResponse),
     AuthDisable(pb::AuthDisableResponse),
     AuthStatus(pb::AuthStatusResponse),
+    /// What a request of the v2 API did, or why it was refused.
+    V2(Result<Arc<v2::Event>, v2::Error>),
 }
 
 /// How much there is of what, for metrics.

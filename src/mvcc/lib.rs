@@ -16,6 +16,7 @@
 
 mod alarm;
 mod apply;
+mod apply_v2;
 mod batch;
 mod bucket;
 mod check;
@@ -35,6 +36,7 @@ mod revision;
 mod state;
 mod store;
 mod txn;
+pub mod v2;
 mod view;
 mod watch;
 mod writer;

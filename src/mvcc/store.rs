@@ -35,6 +35,8 @@ pub struct Store {
     pub(crate) durable: Mutex<(u64, u64)>,
     pub(crate) auth_revision: Mutex<u64>,
     pub(crate) db: RwLock<bolt::Db>,
+    /// The store of the v2 API, which is not in the database.
+    pub(crate) v2: Mutex<crate::v2::Store>,
 }
 
 impl Store {
@@ -60,6 +62,7 @@ impl Store {
             compactions: Mutex::new(loaded.compactions),
             auth_revision: Mutex::new(loaded.auth_revision),
             db: RwLock::new(db),
+            v2: Mutex::default(),
             config,
         })
     }
