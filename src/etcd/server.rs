@@ -20,10 +20,10 @@ pub(crate) mod progress;
 mod reads;
 mod snapshots;
 mod start;
-mod v2;
-pub(crate) mod v2_stats;
 #[cfg(test)]
 mod tests;
+mod v2;
+pub(crate) mod v2_stats;
 
 use std::{
     sync::{Arc, OnceLock},

@@ -315,6 +315,7 @@ impl Store {
     /// Checks a configuration change against the members. If it fails, raft must be
     /// told to drop the change, and [`Store::advance`] notes the entry.
     pub fn validate_conf_change(&self, change: &ConfChange) -> Result<()> {
+        self.v2_note_validation();
         self.cluster.lock().membership.validate(change)
     }
 

@@ -113,6 +113,19 @@ impl Store {
         self.v2.lock().recover(document)
     }
 
+    /// Counts the two reads of the members with which the reference checks a
+    /// configuration change; the counts are a part of the stored v2 store.
+    pub(crate) fn v2_note_validation(&self) {
+        let mut store = self.v2.lock();
+        // Without members it does not look for removed ones.
+        if store
+            .get(&format!("{CLUSTER_PREFIX}/members"), false, 0)
+            .is_ok()
+        {
+            let _ = store.get(&format!("{CLUSTER_PREFIX}/removed_members"), false, 0);
+        }
+    }
+
     pub(crate) fn v2_put_version(&self, version: &str) {
         self.v2_put(&format!("{CLUSTER_PREFIX}/version"), version);
     }

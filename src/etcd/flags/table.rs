@@ -70,8 +70,9 @@ const DISCOVERY: Support =
 const SRV: Support =
     Support::Refused("bootstrap by DNS SRV records is not implemented; use --initial-cluster");
 const PROXY: Support = Support::Refused("the v2 proxy is not implemented");
-const V2_OVER_V3: Support =
-    Support::Refused("the v2 API over v3 keys is not implemented; --enable-v2 has a store of its own");
+const V2_OVER_V3: Support = Support::Refused(
+    "the v2 API over v3 keys is not implemented; --enable-v2 has a store of its own",
+);
 const AUTO_TLS: Support =
     Support::Refused("generated certificates are not implemented; give a certificate and its key");
 const AUTH: Support = Support::Refused("authentication by users and roles is not implemented yet");

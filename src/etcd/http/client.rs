@@ -6,7 +6,10 @@ use axum::{Router, extract::Request, response::Response};
 use http::{HeaderValue, Method, StatusCode, header};
 use tower::ServiceExt;
 
-use super::{answer, gateway::Gateway, gauges, grpc_health, health, peer::version, serve::Remote, v2::V2Handler};
+use super::{
+    answer, gateway::Gateway, gauges, grpc_health, health, peer::version, serve::Remote,
+    v2::V2Handler,
+};
 use crate::{metrics, server::Server};
 
 /// The method that health probes for gRPC call.
@@ -126,7 +129,7 @@ impl ClientHandler {
         let request = match &self.v2 {
             Some(v2) => match v2.handle(request).await {
                 Ok(response) => return response,
-                Err(request) => request,
+                Err(request) => *request,
             },
             None => request,
         };
@@ -136,6 +139,11 @@ impl ClientHandler {
                 && (path.starts_with("/livez") || path.starts_with("/readyz")) =>
             {
                 answer::not_found()
+            }
+            "/health" if self.v2.is_some() => {
+                let query = request.uri().query().unwrap_or_default().to_owned();
+                drop(request);
+                health::health_of_v2(&self.server, &method, &query).await
             }
             "/version" => version(&self.server, &method),
             _ => monitoring(&self.server, request).await,

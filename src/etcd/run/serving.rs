@@ -263,9 +263,7 @@ fn serve_clients(
             grpc: (!port.http_only).then(|| grpc.clone()),
             http: port.http_only || !split,
             gateway: options.grpc_gateway.then(|| Gateway { grpc: grpc.clone() }),
-            v2: options.enable_v2.then(|| V2Handler {
-                server: server.clone(),
-            }),
+            v2: options.enable_v2.then(|| V2Handler::new(server.clone())),
             cors: options.cors.clone(),
             host_whitelist: options.host_whitelist.clone(),
         });

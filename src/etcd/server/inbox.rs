@@ -2,8 +2,8 @@
 
 use std::{io, path::PathBuf, sync::Weak, sync::atomic::Ordering, time::Duration};
 
-use tokio::sync::mpsc::error::TrySendError;
 use prost::Message as _;
+use tokio::sync::mpsc::error::TrySendError;
 use wire::raftpb::{Message, MessageType};
 
 use super::{

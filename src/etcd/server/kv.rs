@@ -217,7 +217,11 @@ impl Server {
         }
     }
 
-    pub(super) async fn wait_for(&self, mut waiter: Waiter, event: Event) -> Result<Outcome, EtcdError> {
+    pub(super) async fn wait_for(
+        &self,
+        mut waiter: Waiter,
+        event: Event,
+    ) -> Result<Outcome, EtcdError> {
         let started = self.0.clock.monotonic();
         let waiting = async {
             self.0

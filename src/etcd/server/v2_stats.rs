@@ -177,20 +177,46 @@ impl FollowerStats {
         self.fail += 1;
     }
 
-    fn shown(&self) -> serde_json::Value {
+    fn shown(&self) -> Follower {
         let variance = self.average_square - self.average * self.average;
-        serde_json::json!({
-            "latency": {
-                "current": self.current,
-                "average": self.average,
-                "standardDeviation": variance.max(0.0).sqrt(),
+        Follower {
+            latency: Latency {
+                current: self.current,
+                average: self.average,
+                standard_deviation: variance.max(0.0).sqrt(),
                 // Nothing was sent yet: the reference begins with the largest number.
-                "minimum": self.minimum.unwrap_or(9_223_372_036_854_775_808.0),
-                "maximum": self.maximum,
+                minimum: self.minimum.unwrap_or(9_223_372_036_854_775_808.0),
+                maximum: self.maximum,
             },
-            "counts": { "fail": self.fail, "success": self.success },
-        })
+            counts: Counts {
+                fail: self.fail,
+                success: self.success,
+            },
+        }
     }
+}
+
+#[derive(Serialize)]
+struct Follower {
+    latency: Latency,
+    counts: Counts,
+}
+
+/// Milliseconds.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Latency {
+    current: f64,
+    average: f64,
+    standard_deviation: f64,
+    minimum: f64,
+    maximum: f64,
+}
+
+#[derive(Serialize)]
+struct Counts {
+    fail: u64,
+    success: u64,
 }
 
 impl Server {
@@ -227,7 +253,7 @@ impl Server {
         #[derive(Serialize)]
         struct Led<'a> {
             leader: &'a str,
-            followers: BTreeMap<String, serde_json::Value>,
+            followers: BTreeMap<String, Follower>,
         }
         self.is_leader().then(|| {
             mvcc::v2::as_go(&Led {

@@ -32,7 +32,8 @@ use wire::raftpb::Message;
 use crate::{
     metrics::{self, Cell},
     server::{
-        BoxFuture, EtcdError, FollowerStats, Identity, Network, PeerClient, RaftInbox, SnapshotSource, Transport,
+        BoxFuture, EtcdError, FollowerStats, Identity, Network, PeerClient, RaftInbox,
+        SnapshotSource, Transport,
     },
     version::{MIN_CLUSTER_VERSION, VERSION},
 };

@@ -20,8 +20,10 @@ use crate::flags::Invocation;
 
 use balancer::Balancer;
 pub use call::{CallOptions, Retry, both_streams, next, server_stream, unary};
+pub use connect::resolve;
 pub use error::RpcError;
 use tls::Credentials;
+pub use tls::{describe, from_files as tls_from_files, server_name};
 pub use watch::{WatchEvent, Watcher};
 
 /// Name of the logger of most commands.

@@ -148,6 +148,9 @@ mod ring {
         deserializer: D,
     ) -> Result<Vec<Option<Arc<Event>>>, D::Error> {
         let events = Vec::<Option<Event>>::deserialize(deserializer)?;
-        Ok(events.into_iter().map(|event| event.map(Arc::new)).collect())
+        Ok(events
+            .into_iter()
+            .map(|event| event.map(Arc::new))
+            .collect())
     }
 }

@@ -169,9 +169,7 @@ impl Hub {
         };
         let at_its_path = event.node.key == at;
         if at_its_path || !path::is_hidden(at, &event.node.key) {
-            list.retain(|inbox| {
-                !(inbox.offer(event, at_its_path, deleted) && inbox.has_ended())
-            });
+            list.retain(|inbox| !(inbox.offer(event, at_its_path, deleted) && inbox.has_ended()));
         }
         if list.is_empty() {
             self.watches.remove(at);

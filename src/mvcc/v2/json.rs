@@ -28,7 +28,9 @@ fn from_text(text: &str) -> Result<Option<Nanos>, String> {
         .parse()
         .map_err(|error| format!("{text:?} is not a time: {error}"))?;
     let nanos = time.as_nanosecond();
-    Ok(Some(nanos.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64))
+    Ok(Some(
+        nanos.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64,
+    ))
 }
 
 /// Go's zero time.

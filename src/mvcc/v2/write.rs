@@ -3,8 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    Action, CLUSTER_PREFIX, Code, Error, Event, Expiry, KEYS_PREFIX, Nanos, Store, node::Node,
-    path,
+    Action, CLUSTER_PREFIX, Code, Error, Event, Expiry, KEYS_PREFIX, Nanos, Store, node::Node, path,
 };
 
 /// Times before the year 2000 mean "never" where a key is made: JavaScript's idea of null.
@@ -65,7 +64,14 @@ impl Store {
         expiry: Expiry,
         now: Nanos,
     ) -> Written {
-        let made = self.make(at, (dir, value), (unique, false), expiry.at, Action::Create, now);
+        let made = self.make(
+            at,
+            (dir, value),
+            (unique, false),
+            expiry.at,
+            Action::Create,
+            now,
+        );
         let event = count!(self, create_success, create_fail, honest(made))?;
         Ok(self.announce(event, false))
     }
@@ -143,7 +149,10 @@ impl Store {
                 0,
             ));
         }
-        (Ok(self.rewrite(&at, value, expiry, Action::Update, now)), true)
+        (
+            Ok(self.rewrite(&at, value, expiry, Action::Update, now)),
+            true,
+        )
     }
 
     /// Changes the value of a key that has not changed since it was looked at.
@@ -220,7 +229,12 @@ impl Store {
             Err(error) if matches!(error.code, Code::NotFile | Code::TestFailed) => lucky(error),
             Err(error) => honest(Err(error)),
         };
-        count!(self, compare_and_delete_success, compare_and_delete_fail, done)
+        count!(
+            self,
+            compare_and_delete_success,
+            compare_and_delete_fail,
+            done
+        )
     }
 
     /// Removes all whose time has come.

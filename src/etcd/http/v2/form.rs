@@ -113,7 +113,8 @@ fn unescape(text: &[u8]) -> Result<Vec<u8>, String> {
             b'%' => {
                 let digit = |at: usize| after.get(at).and_then(|b| char::from(*b).to_digit(16));
                 let (Some(high), Some(low)) = (digit(0), digit(1)) else {
-                    let shown: Vec<u8> = [b'%'].iter().chain(after.iter().take(2)).copied().collect();
+                    let shown: Vec<u8> =
+                        [b'%'].iter().chain(after.iter().take(2)).copied().collect();
                     let shown = String::from_utf8_lossy(&shown);
                     return Err(format!("invalid URL escape {shown:?}"));
                 };

@@ -76,6 +76,12 @@ impl V2Handler {
             Ok(read) => read,
             Err(error) => return refused(&error),
         };
+        let key = String::from_utf8_lossy(key);
+        let (method, headers) = (&parts.method, &parts.headers);
+        let recursive = request.recursive;
+        if !self.has_key_access(method, headers, &key, recursive).await {
+            return no_auth();
+        }
         if request.wait && !request.quorum {
             return self.watch(&request);
         }
@@ -154,7 +160,7 @@ async fn next(watcher: &Watcher, bell: &Bell) -> Option<Arc<v2::Event>> {
     }
 }
 
-fn refused(error: &Error) -> Response {
+pub(super) fn refused(error: &Error) -> Response {
     let status = StatusCode::from_u16(error.code.status()).unwrap_or(StatusCode::BAD_REQUEST);
     let mut response = json(status, error.to_json() + "\n");
     set(&mut response, X_ETCD_INDEX, error.index);
@@ -168,14 +174,13 @@ fn failed(error: &EtcdError) -> Response {
 }
 
 /// The request that a form asks for, and whether the answer shall lack the nodes.
-fn read(
-    parts: &Parts,
-    key: &[u8],
-    form: &Form,
-    now: Nanos,
-) -> Result<(pb::Request, bool), Error> {
+fn read(parts: &Parts, key: &[u8], form: &Form, now: Nanos) -> Result<(pb::Request, bool), Error> {
     let not_a_number = |name: &str| {
-        Error::new(Code::IndexNotANumber, format!("invalid value for {name:?}"), 0)
+        Error::new(
+            Code::IndexNotANumber,
+            format!("invalid value for {name:?}"),
+            0,
+        )
     };
     let invalid = |cause: String| Error::new(Code::InvalidField, cause, 0);
     let bool = |name: &str| {
@@ -205,9 +210,10 @@ fn read(
     let no_value = bool("noValueOnSuccess")?;
     let ttl = match form.get("ttl") {
         None | Some(b"") => None,
-        Some(_) => Some(form.number("ttl").map_err(|()| {
-            Error::new(Code::TtlNotANumber, "invalid value for \"ttl\"", 0)
-        })?),
+        Some(_) => Some(
+            form.number("ttl")
+                .map_err(|()| Error::new(Code::TtlNotANumber, "invalid value for \"ttl\"", 0))?,
+        ),
     };
     let prev_exist = maybe_bool("prevExist")?;
     let refresh = maybe_bool("refresh")?;
@@ -248,6 +254,10 @@ fn read(
 }
 
 /// `writeKeyNoAuth`.
-pub(super) fn no_auth() -> Response {
-    refused(&Error::new(Code::Unauthorized, "Insufficient credentials", 0))
+fn no_auth() -> Response {
+    refused(&Error::new(
+        Code::Unauthorized,
+        "Insufficient credentials",
+        0,
+    ))
 }

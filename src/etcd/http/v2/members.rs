@@ -63,12 +63,18 @@ impl V2Handler {
         if let Some(refused) = refuse_method(request.method(), &["GET", "POST", "DELETE", "PUT"]) {
             return refused;
         }
+        if request.method() != Method::GET && !self.has_root_access(request.headers()).await {
+            return refusal(StatusCode::UNAUTHORIZED, "Insufficient credentials");
+        }
         let name = rest.strip_prefix('/').unwrap_or(rest);
         let response = match *request.method() {
             Method::GET => self.show_members(name),
             Method::POST => self.add_member(request).await,
-            _ => match id(name) {
-                Err(refused) => refused,
+            _ if name.is_empty() => {
+                answer::error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
+            }
+            _ => match u64::from_str_radix(name, 16) {
+                Err(_) => no_such_member(name),
                 Ok(id) if request.method() == Method::DELETE => self.remove_member(id).await,
                 Ok(id) => self.update_member(request, id).await,
             },
@@ -119,7 +125,11 @@ impl V2Handler {
     }
 
     async fn remove_member(&self, id: u64) -> Response {
-        match self.server.member_remove(pb::MemberRemoveRequest { id }).await {
+        match self
+            .server
+            .member_remove(pb::MemberRemoveRequest { id })
+            .await
+        {
             Ok(_) => answer::status(StatusCode::NO_CONTENT),
             Err(error) if is_missing(&error) => {
                 if self.server.membership().removed.contains(&id) {
@@ -177,16 +187,6 @@ fn no_such_member(id: &str) -> Response {
     refusal(StatusCode::NOT_FOUND, &format!("No such member: {id}"))
 }
 
-fn id(name: &str) -> Result<u64, Response> {
-    if name.is_empty() {
-        return Err(answer::error(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "Method Not Allowed",
-        ));
-    }
-    u64::from_str_radix(name, 16).map_err(|_| no_such_member(name))
-}
-
 /// The peer URLs that the body of a request names, sorted.
 async fn peer_urls(request: Request) -> Result<Vec<String>, Response> {
     #[derive(Deserialize)]
@@ -215,7 +215,8 @@ async fn peer_urls(request: Request) -> Result<Vec<String>, Response> {
         .await
         .map_err(|error| bad(error.to_string()))?
         .to_bytes();
-    let asked: Asked = serde_json::from_slice(&body).map_err(|error| bad(go_words(&body, &error)))?;
+    let asked: Asked =
+        serde_json::from_slice(&body).map_err(|error| bad(go_words(&body, &error)))?;
     let urls = asked.peer_urls.unwrap_or_default();
     if urls.is_empty() {
         return Err(bad("no valid URLs given".to_owned()));

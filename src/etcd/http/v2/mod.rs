@@ -1,11 +1,14 @@
 //! The HTTP of etcd's v2 API (`server/etcdserver/api/v2http`, 3.5.16), served with
 //! `--enable-v2`.
 
+mod auth;
 mod form;
 mod keys;
 mod members;
 mod mux;
 mod stats;
+
+use std::sync::{Arc, atomic::AtomicBool};
 
 use axum::{extract::Request, response::Response};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
@@ -13,6 +16,7 @@ use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use super::answer;
 use crate::server::{EtcdError, Server};
 
+const AUTH: &str = "/v2/auth";
 const KEYS: &str = "/v2/keys";
 const MEMBERS: &str = "/v2/members";
 
@@ -26,16 +30,26 @@ const X_RAFT_TERM: HeaderName = HeaderName::from_static("x-raft-term");
 pub struct V2Handler {
     /// The member.
     pub server: Server,
+    /// Whether the directories of users and roles are known to be there.
+    auth_ensured: Arc<AtomicBool>,
 }
 
 impl V2Handler {
+    /// For a member.
+    pub fn new(server: Server) -> Self {
+        Self {
+            server,
+            auth_ensured: Arc::default(),
+        }
+    }
+
     /// Answers if the path is one of v2's; hands the request back otherwise.
-    pub async fn handle(&self, request: Request) -> Result<Response, Request> {
+    pub async fn handle(&self, request: Request) -> Result<Response, Box<Request>> {
         let Some(path) = mux::decode(request.uri().path()) else {
             return Ok(answer::error(StatusCode::BAD_REQUEST, "400 Bad Request"));
         };
         if !path.starts_with(b"/v2") && !mux::clean(&path).starts_with(b"/v2") {
-            return Err(request);
+            return Err(Box::new(request));
         }
         if let Some(redirect) = mux::redirect(&request, &path) {
             return Ok(redirect);
@@ -50,6 +64,9 @@ impl V2Handler {
         }
         if let Some(rest) = below(MEMBERS) {
             return Ok(self.members(request, &String::from_utf8_lossy(&rest)).await);
+        }
+        if let Some(rest) = below(AUTH) {
+            return Ok(self.auth(request, &String::from_utf8_lossy(&rest)).await);
         }
         Ok(match path.as_slice() {
             b"/v2/machines" => self.machines(request.method()),

@@ -32,7 +32,10 @@ pub(super) fn clean(path: &[u8]) -> Vec<u8> {
             part => parts.push(part),
         }
     }
-    let mut cleaned: Vec<u8> = parts.iter().flat_map(|part| [b"/", *part].concat()).collect();
+    let mut cleaned: Vec<u8> = parts
+        .iter()
+        .flat_map(|part| [b"/", *part].concat())
+        .collect();
     if cleaned.is_empty() || path.ends_with(b"/") {
         cleaned.push(b'/');
     }
