@@ -24,6 +24,8 @@ mod snapshots;
 mod start;
 #[cfg(test)]
 mod tests;
+mod v2;
+pub(crate) mod v2_stats;
 
 use std::{
     sync::{Arc, OnceLock},
@@ -44,6 +46,8 @@ pub use network::{
     BoxFuture, Identity, IncomingSnapshot, Network, PeerClient, PeerMembers, PeerVersions,
     RaftInbox, SnapshotSource, Transport,
 };
+pub(crate) use v2::Refused;
+pub use v2_stats::FollowerStats;
 
 use crate::raft::events::{Event, RaftStatus};
 use crate::token::Tokens;
@@ -77,6 +81,7 @@ struct Inner {
     /// Told when a compaction was scheduled.
     compaction: Notify,
     snapshotter: wal::Snapshotter,
+    v2_stats: Arc<v2_stats::Stats>,
     /// True after the member has published its name and client URLs.
     ready: watch::Sender<bool>,
     /// Why the member stopped by itself, if it did.

@@ -31,6 +31,7 @@ mod snapshot;
 mod table;
 mod tables;
 mod urls;
+mod v2;
 mod version;
 
 use std::ffi::OsString;
@@ -40,12 +41,7 @@ use std::process::ExitCode;
 pub fn run_etcdctl(args: Vec<OsString>) -> ExitCode {
     match std::env::var("ETCDCTL_API").as_deref() {
         Err(_) | Ok("" | "3") => ExitCode::from(flags::run(&tables::ETCDCTL, args)),
-        Ok("2") => {
-            tell!(
-                "Error: API version 2 (ETCDCTL_API=2) is not supported by kubedrill; unset ETCDCTL_API or set it to 3"
-            );
-            ExitCode::FAILURE
-        }
+        Ok("2") => v2::run(args),
         Ok(other) => {
             tell!("unsupported API version: {other}");
             ExitCode::FAILURE

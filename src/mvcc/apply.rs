@@ -32,7 +32,7 @@ impl Store {
         now: Millis,
     ) -> Applied {
         if let Some(v2) = &request.v2 {
-            return self.applied(self.apply_v2(index, term, v2).map(|()| Response::None));
+            return self.applied(self.apply_v2(index, term, v2, v2.time));
         }
         if let Some(change) = cluster_request(request) {
             let done = self.apply_cluster(index, term, change);
@@ -286,36 +286,7 @@ impl Store {
         }
     }
 
-    /// Applies the request of etcd's old API that an entry may hold; 3.5 still uses
-    /// it for a member's attributes and the cluster version. All others change
-    /// only the v2 store, which nothing reads any more.
-    pub fn apply_v2(&self, index: u64, term: u64, request: &pb::Request) -> Result<()> {
-        let plain = request.prev_exist.is_none()
-            && request.prev_index == 0
-            && request.prev_value.is_empty();
-        if request.method != "PUT" || !plain {
-            self.advance(index, term);
-            return Ok(());
-        }
-        if request.path == "/0/version" {
-            let change = Change::Version(&request.val);
-            return self.apply_cluster(index, term, change);
-        }
-        let member = request
-            .path
-            .strip_prefix("/0/members/")
-            .and_then(|rest| rest.strip_suffix("/attributes"))
-            .and_then(|id| u64::from_str_radix(id, 16).ok());
-        let Some(id) = member else {
-            self.advance(index, term);
-            return Ok(());
-        };
-        let attributes = Attributes::from_json(request.val.as_bytes())
-            .map_err(|detail| Error::BadEntry { index, detail })?;
-        self.apply_cluster(index, term, Change::Attributes(id, attributes))
-    }
-
-    fn apply_cluster(&self, index: u64, term: u64, change: Change<'_>) -> Result<()> {
+    pub(crate) fn apply_cluster(&self, index: u64, term: u64, change: Change<'_>) -> Result<()> {
         let mut state = self.state.write();
         let fresh = index > state.position.0;
         let mut cluster = self.cluster.lock();
@@ -324,6 +295,7 @@ impl Store {
         match change {
             Change::Version(version) => {
                 membership.version = Some(version.to_owned());
+                self.v2_put_version(version);
                 if fresh {
                     batch.put(bucket::CLUSTER, bucket::CLUSTER_VERSION, version.as_bytes());
                 }
@@ -339,6 +311,7 @@ impl Store {
                 if let Some(member) = membership.members.get_mut(&id) {
                     member.name = attributes.name;
                     member.client_urls = attributes.client_urls;
+                    self.v2_put_attributes(member);
                     let json = member_to_json(member);
                     if fresh && cluster.stored.insert(id) {
                         // 3.5.16 writes a member only once, see `Membership`.
@@ -361,6 +334,7 @@ impl Store {
     /// Checks a configuration change against the members. If it fails, raft must be
     /// told to drop the change, and [`Store::advance`] notes the entry.
     pub fn validate_conf_change(&self, change: &ConfChange) -> Result<()> {
+        self.v2_note_validation();
         self.cluster.lock().membership.validate(change)
     }
 
@@ -380,6 +354,7 @@ impl Store {
             Error::BadEntry { detail, .. } => Error::BadEntry { index, detail },
             error => error,
         })?;
+        self.v2_follow(&done, &membership);
         let batch = &mut state.view.gathering;
         if fresh {
             let key = member_key(change.node_id);
@@ -464,7 +439,7 @@ fn apply_auth(
 }
 
 /// A change of the cluster's facts other than its configuration.
-enum Change<'a> {
+pub(crate) enum Change<'a> {
     Version(&'a str),
     Downgrade(Downgrade),
     Attributes(u64, Attributes),

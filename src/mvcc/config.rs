@@ -1,6 +1,10 @@
 //! How a store is set up.
 
+use std::sync::Arc;
+
 use wire::etcdserverpb as pb;
+
+use crate::v2;
 
 /// A point of a clock that never goes back, in milliseconds. The caller owns
 /// the clock; the store only compares.
@@ -92,6 +96,8 @@ pub enum Response {
     RoleRevokePermission(pb::AuthRoleRevokePermissionResponse),
     RoleGet(pb::AuthRoleGetResponse),
     RoleList(pb::AuthRoleListResponse),
+    /// What a request of the v2 API did, or why it was refused.
+    V2(Result<Arc<v2::Event>, v2::Error>),
 }
 
 /// How much there is of what, for metrics.

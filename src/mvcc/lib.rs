@@ -16,6 +16,7 @@
 
 mod alarm;
 mod apply;
+mod apply_v2;
 mod auth;
 mod batch;
 mod bucket;
@@ -36,6 +37,7 @@ mod revision;
 mod state;
 mod store;
 mod txn;
+pub mod v2;
 mod view;
 mod watch;
 mod writer;

@@ -36,6 +36,8 @@ pub struct Store {
     /// Index and term of the last entry on disk.
     pub(crate) durable: Mutex<(u64, u64)>,
     pub(crate) db: RwLock<bolt::Db>,
+    /// The store of the v2 API, which is not in the database.
+    pub(crate) v2: Mutex<crate::v2::Store>,
 }
 
 impl Store {
@@ -60,6 +62,7 @@ impl Store {
             }),
             compactions: Mutex::new(loaded.compactions),
             db: RwLock::new(db),
+            v2: Mutex::default(),
             config,
         })
     }

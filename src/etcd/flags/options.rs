@@ -44,6 +44,8 @@ pub struct Options {
     pub max_concurrent_streams: u32,
     /// `--enable-grpc-gateway`.
     pub grpc_gateway: bool,
+    /// `--enable-v2`.
+    pub enable_v2: bool,
     /// `--grpc-keepalive-interval`; zero switches pings off.
     pub keepalive_interval: Duration,
     /// `--grpc-keepalive-timeout`; zero switches pings off.
@@ -260,6 +262,7 @@ impl Options {
             max_concurrent_streams: u32::try_from(values.uint("max-concurrent-streams"))
                 .unwrap_or(u32::MAX),
             grpc_gateway: values.bool("enable-grpc-gateway"),
+            enable_v2: values.bool("enable-v2"),
             keepalive_interval: to_duration(values.nanos("grpc-keepalive-interval")),
             keepalive_timeout: to_duration(values.nanos("grpc-keepalive-timeout")),
             reuse_port: values.bool("socket-reuse-port"),

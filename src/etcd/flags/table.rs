@@ -70,7 +70,9 @@ const DISCOVERY: Support =
 const SRV: Support =
     Support::Refused("bootstrap by DNS SRV records is not implemented; use --initial-cluster");
 const PROXY: Support = Support::Refused("the v2 proxy is not implemented");
-const V2: Support = Support::Refused("the v2 API is not implemented; use the v3 API");
+const V2_OVER_V3: Support = Support::Refused(
+    "the v2 API over v3 keys is not implemented; --enable-v2 has a store of its own",
+);
 const AUTO_TLS: Support =
     Support::Refused("generated certificates are not implemented; give a certificate and its key");
 const TRACING: Support = Support::Refused("distributed tracing is not implemented");
@@ -161,7 +163,7 @@ pub const FLAGS: &[Flag] = &[
     flag("pre-vote", Bool, "true", Full),
     flag("auto-compaction-retention", Text, "0", Full),
     flag("auto-compaction-mode", Text, "periodic", Full),
-    flag("enable-v2", Bool, "false", V2),
+    flag("enable-v2", Bool, "false", Full),
     flag(
         "v2-deprecation",
         OneOf(&["not-yet", "write-only", "write-only-drop-data", "gone"]),
@@ -276,7 +278,7 @@ pub const FLAGS: &[Flag] = &[
         "1m0s",
         HASH_CHECK,
     ),
-    flag("experimental-enable-v2v3", Text, "", V2),
+    flag("experimental-enable-v2v3", Text, "", V2_OVER_V3),
     flag("experimental-enable-lease-checkpoint", Bool, "false", Full),
     flag(
         "experimental-enable-lease-checkpoint-persist",

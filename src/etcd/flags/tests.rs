@@ -188,8 +188,8 @@ fn validation_speaks_the_references_words() {
             "unexpected TLS version \"SSL3\" (must be one of: TLS1.2, TLS1.3)",
         ),
         (
-            &["--enable-v2"],
-            "--enable-v2=true is not supported by this server: the v2 API is not implemented; use the v3 API",
+            &["--experimental-enable-v2v3=/v2"],
+            "--experimental-enable-v2v3=\"/v2\" is not supported by this server: the v2 API over v3 keys is not implemented; --enable-v2 has a store of its own",
         ),
     ] {
         assert_eq!(options(words).err().as_deref(), Some(error));

@@ -6,7 +6,10 @@ use axum::{Router, extract::Request, response::Response};
 use http::{HeaderValue, Method, StatusCode, header};
 use tower::ServiceExt;
 
-use super::{answer, gateway::Gateway, gauges, grpc_health, health, peer::version, serve::Remote};
+use super::{
+    answer, gateway::Gateway, gauges, grpc_health, health, peer::version, serve::Remote,
+    v2::V2Handler,
+};
 use crate::{metrics, server::Server};
 
 /// The method that health probes for gRPC call.
@@ -22,6 +25,8 @@ pub struct ClientHandler {
     pub http: bool,
     /// JSON over HTTP for gRPC; `None` without `--enable-grpc-gateway`.
     pub gateway: Option<Gateway>,
+    /// The v2 API; `None` without `--enable-v2`.
+    pub v2: Option<V2Handler>,
     /// `--cors`.
     pub cors: Vec<String>,
     /// `--host-whitelist`.
@@ -122,9 +127,27 @@ impl ClientHandler {
                 None => answer::not_found(),
             };
         }
+        let request = match &self.v2 {
+            Some(v2) => match v2.handle(request).await {
+                Ok(response) => return response,
+                Err(request) => *request,
+            },
+            None => request,
+        };
         match path.as_str() {
             // Go's server sends whoever leaves the slash out to the folder.
             "/v3" if self.gateway.is_some() => answer::moved("/v3/"),
+            // The reference leaves these away with the v2 API.
+            path if self.v2.is_some()
+                && (path.starts_with("/livez") || path.starts_with("/readyz")) =>
+            {
+                answer::not_found()
+            }
+            "/health" if self.v2.is_some() => {
+                let query = request.uri().query().unwrap_or_default().to_owned();
+                drop(request);
+                health::health_of_v2(&self.server, &method, &query).await
+            }
             "/version" => version(&self.server, &method),
             _ => monitoring(&self.server, request).await,
         }

@@ -10,7 +10,7 @@ use wire::etcdserverpb::{AlarmType, RangeRequest};
 use super::answer;
 use crate::{
     metrics,
-    server::{Caller, EtcdError, Server},
+    server::{Caller, EtcdError, Refused, Server},
 };
 
 /// A check of `/livez` or `/readyz`.
@@ -68,7 +68,7 @@ pub async fn answer(server: &Server, method: &Method, path: &str, query: &str) -
         None => (&path[1..], None),
     };
     let checks = match (kind, rest) {
-        ("health", None) => return Some(health(server, method, query).await),
+        ("health", None) => return Some(health(server, method, query, false).await),
         ("livez", _) => LIVEZ,
         ("readyz", _) => READYZ,
         _ => return None,
@@ -160,13 +160,21 @@ fn record(kind: &str, name: &str, status: &str) {
     .inc();
 }
 
-async fn health(server: &Server, method: &Method, query: &str) -> Response {
+/// `/health` of a member that serves the v2 API: it reads from the v2 store instead.
+pub async fn health_of_v2(server: &Server, method: &Method, query: &str) -> Response {
+    health(server, method, query, true).await
+}
+
+async fn health(server: &Server, method: &Method, query: &str, v2: bool) -> Response {
     if method != Method::GET {
         crate::warn!("etcdhttp/health.go:71", "/health error", "status-code" => 405);
         return answer::wrong_method("GET");
     }
     let serializable = pairs(query).any(|pair| pair == ("serializable", "true"));
-    let reason = unhealthy(server, &excluded(query), serializable).await;
+    let mut reason = unhealthy(server, &excluded(query), serializable || v2).await;
+    if reason.is_empty() && v2 {
+        reason = unhealthy_v2(server, serializable).await;
+    }
     let body = serde_json::json!({ "health": if reason.is_empty() { "true" } else { "false" }, "reason": reason }).to_string();
     if reason.is_empty() {
         metrics::counter(
@@ -185,6 +193,26 @@ async fn health(server: &Server, method: &Method, query: &str) -> Response {
     .inc();
     crate::warn!("etcdhttp/health.go:93", "/health error", "output" => body, "status-code" => 503);
     answer::error(StatusCode::SERVICE_UNAVAILABLE, &body)
+}
+
+/// Why the v2 store can't be read (`checkV2API`); empty if it can.
+async fn unhealthy_v2(server: &Server, serializable: bool) -> String {
+    if !serializable && server.leader() == 0 {
+        return "RAFT NO LEADER".into();
+    }
+    let request = wire::etcdserverpb::Request {
+        method: "QGET".into(),
+        ..Default::default()
+    };
+    let asked = tokio::time::timeout(std::time::Duration::from_secs(1), server.do_v2(request));
+    let error = match asked.await {
+        Ok(Ok(_)) => return String::new(),
+        Ok(Err(Refused::Store(error))) => error.to_string(),
+        Ok(Err(Refused::Server(error))) => error.to_string(),
+        Err(_) => EtcdError::Timeout.to_string(),
+    };
+    crate::warn!("etcdhttp/health.go:245", "serving /health false; QGET fails", "error" => error);
+    format!("QGET ERROR:{error}")
 }
 
 /// Why the member is not healthy; empty if it is.

@@ -8,3 +8,4 @@ mod grpc_health;
 mod health;
 pub mod peer;
 pub mod serve;
+pub mod v2;

@@ -426,6 +426,9 @@ impl Driver {
                 .store(self.outlets.clock.monotonic(), Ordering::Relaxed);
             progress.leaders.send_modify(|count| *count += 1);
         }
+        if leads {
+            self.outlets.stats.leads();
+        }
         self.lead = lead;
         progress
             .lead
@@ -459,6 +462,9 @@ impl Driver {
             if message.r#type() == pb::MessageType::MsgSnap {
                 self.to_apply(ApplyJob::SendSnapshot(message));
             } else {
+                if message.r#type() == pb::MessageType::MsgApp {
+                    self.outlets.stats.sent_append(message.encoded_len());
+                }
                 out.push(message);
             }
         }

@@ -11,6 +11,7 @@ use super::disk::Job;
 use crate::server::{
     Clock, Transport,
     progress::{Progress, Waiters},
+    v2_stats::Stats,
 };
 
 /// What the rest of the member asks of raft.
@@ -90,4 +91,6 @@ pub(crate) struct Outlets {
     pub(crate) progress: Arc<Progress>,
     pub(crate) waiters: Waiters,
     pub(crate) clock: Arc<dyn Clock>,
+    /// Counts of appends that were sent.
+    pub(crate) stats: Arc<Stats>,
 }

@@ -22,6 +22,7 @@ use crate::{
         gauges,
         peer::PeerHandler,
         serve::{Http2, Listener, Stop, TlsEndpoint, serve as serve_connections},
+        v2::V2Handler,
     },
     log, rpc,
     server::{EtcdError, Server, SystemClock},
@@ -248,6 +249,12 @@ fn serve_clients(
             "tls-info" => options.client_tls.to_string(), "cipher-suites" => options.cipher_suites,
         );
     }
+    if options.enable_v2 {
+        crate::warn!(
+            "embed/etcd.go:742",
+            "Flag `enable-v2` is deprecated and will get removed in etcd 3.6."
+        );
+    }
     let split = ports.iter().any(|port| port.http_only);
     for port in ports {
         crate::info!("embed/serve.go:104", "ready to serve client requests");
@@ -256,6 +263,7 @@ fn serve_clients(
             grpc: (!port.http_only).then(|| grpc.clone()),
             http: port.http_only || !split,
             gateway: options.grpc_gateway.then(|| Gateway { grpc: grpc.clone() }),
+            v2: options.enable_v2.then(|| V2Handler::new(server.clone())),
             cors: options.cors.clone(),
             host_whitelist: options.host_whitelist.clone(),
         });

@@ -127,8 +127,9 @@ impl Applier {
                 EtcdError::Storage(format!("log entry {index} can't be read: {error}"))
             })?;
             let id = request.id;
-            let result = self.store().apply_v2(index, term, &request);
-            return self.tell(id, result.map(|()| mvcc::Response::None));
+            let now = self.server.v2_now();
+            let result = self.store().apply_v2(index, term, &request, now);
+            return self.tell(id, result);
         };
         let id = match (&request.v2, request.id) {
             (Some(v2), _) => v2.id,
@@ -275,6 +276,10 @@ impl Applier {
             snapshots::membership(&snapshot).map_err(|error| trouble("its members", &error))?;
         membership.downgrade = self.store().membership().downgrade.clone();
         self.store().set_membership(membership);
+        crate::info!("etcdserver/server.go:1399", "restoring v2 store");
+        snapshots::recover_v2(self.store(), &snapshot)
+            .map_err(|error| trouble("its v2 store", &error))?;
+        crate::info!("etcdserver/server.go:1409", "restored v2 store");
 
         let transport = self.server.transport();
         transport.remove_all_peers();
@@ -308,7 +313,7 @@ impl Applier {
         // The db must never be older than the newest snapshot.
         self.store().commit()?;
         let snapshot = snapshots::snapshot(
-            &self.store().membership(),
+            self.store(),
             applied.index,
             applied.term,
             applied.conf_state.clone(),
@@ -322,7 +327,7 @@ impl Applier {
     /// Raft wants a follower to get a snapshot: the newest there can be.
     fn send_snapshot(&self, mut message: pb::Message) -> Result<(), EtcdError> {
         message.snapshot = snapshots::snapshot(
-            &self.store().membership(),
+            self.store(),
             self.applied.index,
             self.applied.term,
             self.applied.conf_state.clone(),

@@ -121,8 +121,8 @@ impl Server {
         loop {
             let request = Request {
                 method: "PUT".into(),
-                path: path.clone(),
-                val: attributes.clone(),
+                path: path.clone().into(),
+                val: attributes.clone().into(),
                 ..Request::default()
             };
             match self.propose_v2(request).await {
@@ -170,7 +170,7 @@ impl Server {
             let request = Request {
                 method: "PUT".into(),
                 path: "/0/version".into(),
-                val: wanted.clone(),
+                val: wanted.clone().into(),
                 ..Request::default()
             };
             match self.propose_v2(request).await {

@@ -2,8 +2,9 @@
 
 use std::{io, path::PathBuf, sync::Weak, sync::atomic::Ordering, time::Duration};
 
+use prost::Message as _;
 use tokio::sync::mpsc::error::TrySendError;
-use wire::raftpb::Message;
+use wire::raftpb::{Message, MessageType};
 
 use super::{
     EtcdError, Inner,
@@ -54,6 +55,11 @@ impl RaftInbox for Inbox {
                 return Err(EtcdError::Peer(
                     "cannot process message to mismatch member".into(),
                 ));
+            }
+            if message.r#type() == MessageType::MsgApp {
+                inner
+                    .v2_stats
+                    .received_append(message.from, message.encoded_len());
             }
             inner
                 .inbox

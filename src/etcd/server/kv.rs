@@ -229,20 +229,6 @@ impl Server {
         }
     }
 
-    /// Puts a v2 request into the log, which is how 3.5 publishes attributes and
-    /// versions, and waits until it is applied here.
-    pub(crate) async fn propose_v2(&self, mut request: pb::Request) -> Result<(), EtcdError> {
-        let id = self.0.ids.next();
-        request.id = id;
-        let data = Bytes::from(request.encode_to_vec());
-        let waiter = self.0.waiters.register(id);
-        match self.wait_for(waiter, Event::Propose { id, data }).await? {
-            Outcome::Applied(result) => result.map(drop).map_err(EtcdError::from),
-            Outcome::Dropped(error) => Err(error),
-            Outcome::Changed(_) => Err(EtcdError::Stopped),
-        }
-    }
-
     /// Puts a configuration change into the log; the members after it.
     pub(crate) async fn propose_change(
         &self,
@@ -261,7 +247,11 @@ impl Server {
         }
     }
 
-    async fn wait_for(&self, mut waiter: Waiter, event: Event) -> Result<Outcome, EtcdError> {
+    pub(super) async fn wait_for(
+        &self,
+        mut waiter: Waiter,
+        event: Event,
+    ) -> Result<Outcome, EtcdError> {
         let started = self.0.clock.monotonic();
         let waiting = async {
             self.0

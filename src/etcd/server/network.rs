@@ -11,7 +11,7 @@ use std::{
 
 use wire::raftpb::Message;
 
-use super::EtcdError;
+use super::{EtcdError, FollowerStats};
 
 /// A future in a box, so that the traits here can be trait objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -70,6 +70,10 @@ pub trait Transport: Send + Sync {
     fn update_peer(&self, id: u64, urls: Vec<String>);
     /// Since when the peer has been reachable; `None` while it is not.
     fn active_since(&self, id: u64) -> Option<Instant>;
+    /// How sending appends to each peer went so far.
+    fn follower_stats(&self) -> Vec<(u64, FollowerStats)> {
+        Vec::new()
+    }
     /// Ends every connection; no call to the inbox follows.
     fn stop(&self);
 }

@@ -3,40 +3,44 @@
 
 use std::io;
 
-use mvcc::{Member, Membership};
+use mvcc::{Member, Membership, Store};
 use wal::v2store;
 use wire::raftpb as pb;
 
 use super::network::SnapshotSource;
 
-/// A snapshot of this membership at this point of the log.
+/// A snapshot of the state at this point of the log. Its data is the v2 store; the rest of
+/// the state is in the db.
 pub(crate) fn snapshot(
-    membership: &Membership,
+    store: &Store,
     index: u64,
     term: u64,
     conf_state: pb::ConfState,
 ) -> pb::Snapshot {
-    let members: Vec<_> = membership
-        .members
-        .values()
-        .map(|member| v2store::Member {
-            id: member.id,
-            peer_urls: member.peer_urls.clone(),
-            is_learner: member.is_learner,
-            name: member.name.clone(),
-            client_urls: member.client_urls.clone(),
-        })
-        .collect();
-    let removed: Vec<_> = membership.removed.iter().copied().collect();
-    let document = v2store::document(&members, &removed, membership.version.as_deref());
     pb::Snapshot {
-        data: Some(document.into()),
+        data: Some(store.v2_save().into()),
         metadata: pb::SnapshotMetadata {
             conf_state,
             index,
             term,
         },
     }
+}
+
+/// Takes the v2 store out of a snapshot (`assertNoV2StoreContent` gives the warning).
+pub(crate) fn recover_v2(store: &Store, snapshot: &pb::Snapshot) -> Result<(), String> {
+    // A snapshot of a log that was made by hand may have no data.
+    if snapshot.data().is_empty() {
+        return Ok(());
+    }
+    store.v2_recover(snapshot.data())?;
+    if store.v2_has_custom_content() {
+        crate::warn!(
+            "etcdserver/server.go:731",
+            "detected custom v2store content. Etcd v3.5 is the last version allowing to access it using API v2. Please remove the content."
+        );
+    }
+    Ok(())
 }
 
 /// The membership that a snapshot holds.

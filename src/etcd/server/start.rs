@@ -84,6 +84,7 @@ impl Server {
             reads,
             compaction: Notify::new(),
             snapshotter: boot.snapshotter.clone(),
+            v2_stats: Arc::new(super::v2_stats::Stats::new(boot.identity.member_id)),
             ready: watch::Sender::new(false),
             failure: watch::Sender::new(None),
             stopping: CancellationToken::new(),
@@ -199,6 +200,7 @@ impl Server {
             progress: self.0.progress.clone(),
             waiters: self.0.waiters.clone(),
             clock: self.0.clock.clone(),
+            stats: self.0.v2_stats.clone(),
         };
         let driver = Driver::new(node, boot.log, outlets, config.snapshot_catchup_entries);
         let heartbeat = Duration::from_millis(config.heartbeat_ms.max(1));
@@ -248,6 +250,7 @@ impl Server {
         tasks.spawn(self.clone().compact_regularly());
         tasks.spawn(self.clone().feed_watches());
         tasks.spawn(self.clone().expire_leases());
+        tasks.spawn(self.clone().sync_v2());
         tasks.spawn(self.clone().monitor_versions());
         tasks.spawn(self.clone().monitor_downgrade());
         tasks.spawn(self.clone().auto_compact());

@@ -32,7 +32,8 @@ use wire::raftpb::Message;
 use crate::{
     metrics::{self, Cell},
     server::{
-        BoxFuture, EtcdError, Identity, Network, PeerClient, RaftInbox, SnapshotSource, Transport,
+        BoxFuture, EtcdError, FollowerStats, Identity, Network, PeerClient, RaftInbox,
+        SnapshotSource, Transport,
     },
     version::{MIN_CLUSTER_VERSION, VERSION},
 };
@@ -339,6 +340,12 @@ impl Transport for RaftTransport {
 
     fn active_since(&self, id: u64) -> Option<Instant> {
         self.member(id).and_then(|peer| peer.active_since())
+    }
+
+    fn follower_stats(&self) -> Vec<(u64, FollowerStats)> {
+        let peers = self.peers.read();
+        let stats = |(id, peer): (&u64, &Arc<Peer>)| (*id, peer.append_stats());
+        peers.members.iter().map(stats).collect()
     }
 
     fn stop(&self) {

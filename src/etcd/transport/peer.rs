@@ -14,7 +14,7 @@ use super::{
     status::{PeerStatus, UrlPicker},
     stream::{Outgoing, PeerReader, StreamWriter},
 };
-use crate::server::SnapshotSource;
+use crate::server::{FollowerStats, SnapshotSource};
 
 /// Messages from a peer that may wait for the member.
 const RECEIVE_BUFFER: usize = 4096;
@@ -123,6 +123,11 @@ impl Peer {
             "remote-peer-active" => target.status.active_since().is_some(),
         );
         super::sent_failures(target.id).inc();
+    }
+
+    /// How sending appends went so far.
+    pub(super) fn append_stats(&self) -> FollowerStats {
+        self.target.status.appends.lock().clone()
     }
 
     /// Posts a snapshot in the background.

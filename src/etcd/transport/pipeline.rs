@@ -98,6 +98,8 @@ impl Pipeline {
 impl Target {
     async fn post_message(&self, message: Message) {
         let snapshot = message.r#type() == MessageType::MsgSnap;
+        let append = message.r#type() == MessageType::MsgApp;
+        let started = time::Instant::now();
         let bytes = Bytes::from(message.encode_to_vec());
         let length = bytes.len() as u64;
         let url = self.picker.pick();
@@ -108,9 +110,16 @@ impl Target {
         match posted.await.unwrap_or_else(|_| Err("i/o timeout".into())) {
             Ok(()) => {
                 self.status.activate();
+                if append {
+                    let took = started.elapsed();
+                    self.status.appends.lock().succeeded(took);
+                }
                 super::sent_bytes(self.id).add(length);
             }
             Err(reason) => {
+                if append {
+                    self.status.appends.lock().failed();
+                }
                 self.picker.unreachable(&url);
                 self.status.deactivate("pipeline", "write", &reason);
                 super::sent_failures(self.id).inc();

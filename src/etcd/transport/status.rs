@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Instant};
 
 use parking_lot::Mutex;
 
-use crate::metrics::{self, Cell};
+use crate::{
+    metrics::{self, Cell},
+    server::FollowerStats,
+};
 
 /// Whether a peer answers (`rafthttp/peer_status.go`).
 pub(super) struct PeerStatus {
@@ -12,6 +15,8 @@ pub(super) struct PeerStatus {
     since: Mutex<Option<Instant>>,
     active: Cell,
     disconnected: Cell,
+    /// How sending appends went.
+    pub(super) appends: Mutex<FollowerStats>,
 }
 
 impl PeerStatus {
@@ -21,6 +26,7 @@ impl PeerStatus {
         Arc::new(Self {
             id,
             since: Mutex::new(None),
+            appends: Mutex::default(),
             active: metrics::gauge(
                 "etcd_network_active_peers",
                 "The current number of active peer connections.",

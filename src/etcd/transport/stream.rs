@@ -184,11 +184,11 @@ impl WriterTask {
                 }
                 Next::Send(message) => {
                     if let Some((encoder, _)) = &mut open {
-                        encoder.encode(&message, &mut buffer);
+                        self.encode(encoder, &message, &mut buffer);
                         while buffer.len() < BATCH_BYTES
                             && let Ok(message) = messages.try_recv()
                         {
-                            encoder.encode(&message, &mut buffer);
+                            self.encode(encoder, &message, &mut buffer);
                         }
                     }
                     "write"
@@ -217,6 +217,15 @@ impl WriterTask {
             "stopped TCP streaming connection with remote peer",
             false,
         );
+    }
+
+    /// Encodes a message, and notes how long that took if it is an append.
+    fn encode(&self, encoder: &mut Encoder, message: &Message, buffer: &mut BytesMut) {
+        let started = std::time::Instant::now();
+        encoder.encode(message, buffer);
+        if matches!(self.kind, Kind::MsgAppV2) {
+            self.status.appends.lock().succeeded(started.elapsed());
+        }
     }
 
     fn opened(&self) {

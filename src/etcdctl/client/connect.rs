@@ -241,7 +241,8 @@ async fn dial_tcp(address: &str) -> Result<TcpStream, String> {
     Err(first.unwrap_or_else(|| format!(": lookup {host}: no such host")))
 }
 
-async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+/// Addresses of a host. The error follows `dial tcp` in Go's text.
+pub async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
     if host.is_empty() {
         return Ok(vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))]);
     }

@@ -25,10 +25,11 @@ use crate::flags::Invocation;
 
 pub use balancer::Balancer;
 pub use call::{CallOptions, Retry, both_streams, next, server_stream, unary};
+pub use connect::resolve;
 pub use error::RpcError;
 use login::Login;
 use tls::Credentials;
-pub use tls::Wanted;
+pub use tls::{Wanted, describe, from_files as tls_from_files, server_name};
 pub use watch::{WatchEvent, Watcher};
 
 /// Name of the logger of most commands.

@@ -136,6 +136,22 @@ fn build(
     Ok(Arc::new(config))
 }
 
+/// TLS with the certificates of these files; an empty name is none.
+pub fn from_files(cert: &str, key: &str, ca: &str) -> Result<Arc<ClientConfig>, Exit> {
+    let identity = match cert.is_empty() && key.is_empty() {
+        true => None,
+        false => Some(identity(cert, key)?),
+    };
+    let roots = match ca.is_empty() {
+        true => None,
+        false => Some(roots(Path::new(ca))?),
+    };
+    let mut config = ClientConfig::clone(&*build(roots, identity, false)?);
+    // The v2 API is HTTP/1.1.
+    config.alpn_protocols.clear();
+    Ok(Arc::new(config))
+}
+
 fn read(path: &Path) -> Result<Vec<u8>, Exit> {
     std::fs::read(path).map_err(|error| {
         // A directory can be opened; Go fails when it reads it.

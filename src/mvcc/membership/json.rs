@@ -41,7 +41,7 @@ fn no_urls(urls: &Option<Vec<String>>) -> bool {
 }
 
 /// Go's encoder escapes three characters that may stand in a URL or name.
-pub(super) fn escape_as_go(json: String) -> String {
+pub(crate) fn escape_as_go(json: String) -> String {
     if !json.contains(['<', '>', '&', '\u{2028}', '\u{2029}']) {
         return json;
     }
@@ -63,6 +63,35 @@ fn encode(member: &Member, is_promote: Option<bool>) -> String {
     };
     // A struct of strings, numbers and booleans always encodes.
     escape_as_go(serde_json::to_string(&json).unwrap_or_default())
+}
+
+/// The two parts of a member that the v2 store keeps: what raft must know
+/// (`raftAttributes`), and what the member says of itself (`attributes`).
+pub(crate) fn member_to_parts(member: &Member) -> (String, String) {
+    #[derive(Serialize)]
+    struct RaftAttributes<'a> {
+        #[serde(rename = "peerURLs")]
+        peer_urls: &'a [String],
+        #[serde(rename = "isLearner", skip_serializing_if = "std::ops::Not::not")]
+        is_learner: bool,
+    }
+    #[derive(Serialize)]
+    struct Attributes<'a> {
+        #[serde(skip_serializing_if = "str::is_empty")]
+        name: &'a str,
+        #[serde(rename = "clientURLs", skip_serializing_if = "<[String]>::is_empty")]
+        client_urls: &'a [String],
+    }
+    (
+        crate::v2::as_go(&RaftAttributes {
+            peer_urls: &member.peer_urls,
+            is_learner: member.is_learner,
+        }),
+        crate::v2::as_go(&Attributes {
+            name: &member.name,
+            client_urls: &member.client_urls,
+        }),
+    )
 }
 
 /// A member as the bucket `members` holds it.

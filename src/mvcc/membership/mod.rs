@@ -9,6 +9,8 @@ mod state;
 mod tests;
 
 pub use ids::{cluster_id, member_id};
-pub(crate) use json::{Attributes, conf_state_from_json, conf_state_to_json};
+pub(crate) use json::{
+    Attributes, conf_state_from_json, conf_state_to_json, escape_as_go, member_to_parts,
+};
 pub use json::{Context, member_from_json, member_to_json};
 pub use state::{ConfChanged, Downgrade, Member, Membership};

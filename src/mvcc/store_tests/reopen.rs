@@ -151,14 +151,14 @@ fn members_come_go_and_never_come_back() {
         val: r#"{"name":"one","clientURLs":["http://a:2379"]}"#.into(),
         ..Default::default()
     };
-    store.apply_v2(4, 1, &attributes).unwrap();
+    store.apply_v2(4, 1, &attributes, 0).unwrap();
     let version = pb::Request {
         method: "PUT".into(),
         path: "/0/version".into(),
         val: "3.5.0".into(),
         ..Default::default()
     };
-    store.apply_v2(5, 1, &version).unwrap();
+    store.apply_v2(5, 1, &version, 0).unwrap();
     assert_eq!(store.membership().members[&1].name, "one");
     let bench = bench.reopen();
     let membership = bench.store.membership();

@@ -80,6 +80,12 @@ pub(super) fn restart(
             hard_state.commit
         )));
     }
+    if let Some(snapshot) = &snapshot {
+        snapshots::recover_v2(&backend.store, snapshot).map_err(EtcdError::Storage)?;
+        crate::info!("etcdserver/server.go:511", "recovered v2 store from snapshot",
+            "snapshot-index" => snapshot.metadata.index,
+            "snapshot-size" => crate::size::bytes(snapshot.encoded_len() as u64));
+    }
     // What the members are is told by the snapshot and the entries after it, which are
     // all applied again; the db only takes those that it has not seen.
     let membership = match &snapshot {
