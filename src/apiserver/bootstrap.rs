@@ -133,12 +133,15 @@ async fn add_to(
     let (found, _) = app.etcd.get(key).await?;
     let (bytes, revision) = match found {
         None => (stored(&complete(resource, object.clone())), 0),
-        Some(kv) => match crate::cache::decode(&kv) {
-            Some(mut current) if add_address(&mut current, address) => {
-                (stored(&current), kv.mod_revision)
+        Some(kv) => {
+            let Some(mut current) = crate::cache::decode(&kv) else {
+                return Ok(true);
+            };
+            if !add_address(&mut current, address) {
+                return Ok(true);
             }
-            _ => return Ok(true),
-        },
+            (stored(&current), kv.mod_revision)
+        }
     };
     let written = app.etcd.put(key, bytes, revision, 0).await?;
     Ok(matches!(written, Written::Done(_)))

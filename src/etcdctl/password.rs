@@ -7,17 +7,25 @@ use nix::sys::termios::{self, LocalFlags, SetArg, Termios};
 
 /// Asks; the answer is without spaces around it, and empty at the end of the input.
 pub fn ask(prompt: &str) -> io::Result<String> {
+    ask_with(prompt, read_line).map(|line| line.trim().to_owned())
+}
+
+/// Asks, and has `read` take the answer, which a terminal does not show meanwhile.
+pub fn ask_with(
+    prompt: &str,
+    read: impl FnOnce(&mut io::Stdin) -> io::Result<String>,
+) -> io::Result<String> {
     let mut out = io::stdout();
     out.write_all(prompt.as_bytes())?;
     out.flush()?;
     let line = {
         let _quiet = Quiet::begin();
-        read_line(&mut io::stdin())?
+        read(&mut io::stdin())?
     };
     // The line feed that ended the answer was not shown.
     out.write_all(b"\n")?;
     out.flush()?;
-    Ok(line.trim().to_owned())
+    Ok(line)
 }
 
 /// Reads a byte at a time, so that what follows the line is left for the next reader.

@@ -250,7 +250,14 @@ fn nodes_are_named_by_what_they_are() {
         let text = GOOD
             .replace("[vars]", &format!("[cluster]\n{cluster}\n[vars]"))
             .replace("object = \"deploy/{{ app }}\"", "file = \"/x\"");
-        let lab = parse(Path::new("lab-under-test"), "lab.toml", &text, 1).unwrap();
+        let lab = parse(
+            Path::new("lab-under-test"),
+            "lab.toml",
+            &text,
+            1,
+            &BTreeMap::new(),
+        )
+        .unwrap();
         assert_eq!(lab.cluster.node_names().join(" "), nodes);
         assert_eq!(lab.cluster.member_names().join(" "), members);
         assert_eq!(Some(lab.home_node()), nodes.split(' ').next());

@@ -11,7 +11,7 @@ use wire::{
     membershippb::DowngradeInfoSetRequest,
 };
 
-use super::{EtcdError, Server};
+use super::{Caller, EtcdError, Server};
 
 /// A cluster version: major and minor.
 type Version = (i64, i64);
@@ -81,7 +81,7 @@ impl Server {
             downgrade_info_set: Some(set),
             ..Default::default()
         };
-        self.propose(request).await?;
+        self.propose(&Caller::nobody(), request).await?;
         tokio::select! {
             () = tokio::time::sleep_until(until) => Err(EtcdError::Timeout),
             () = self.0.stopping.cancelled() => Err(EtcdError::Stopped),

@@ -106,10 +106,9 @@ impl Server {
                 time: self.v2_now(),
                 ..pb::Request::default()
             };
-            match self.propose_v2(request).await {
-                Err(EtcdError::Stopped) => return,
-                // The next one says it again.
-                Ok(()) | Err(_) => {}
+            // Any other trouble passes: the next one says it again.
+            if let Err(EtcdError::Stopped) = self.propose_v2(request).await {
+                return;
             }
         }
     }

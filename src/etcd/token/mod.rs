@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn options_are_pairs_that_do_not_repeat() {
         let ttl = Duration::ZERO;
-        let error = |text| Tokens::new(text, ttl).map(drop).unwrap_err();
+        let error = |text: &str| Tokens::new(text, ttl).map(drop).unwrap_err();
         assert!(matches!(
             Tokens::new("simple,a=b", ttl),
             Ok(Tokens::Simple(_))

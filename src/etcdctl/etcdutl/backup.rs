@@ -289,7 +289,9 @@ fn foreign(entry: &Entry, with_v3: bool) -> Option<&'static str> {
         // Entries of API 2 are plain requests.
         Err(_) => (None, Request::decode(data).ok()),
     };
-    if v2.is_some_and(|v2| v2.method == "PUT" && is_member_attributes(&v2.path)) {
+    if v2.is_some_and(|v2| {
+        v2.method == "PUT" && is_member_attributes(&String::from_utf8_lossy(&v2.path))
+    }) {
         return Some("ignoring member attribute update on");
     }
     let request = request?;

@@ -8,7 +8,11 @@ use serde::{Deserialize, Serialize};
 use wire::etcdserverpb as pb;
 
 use super::{V2Handler, internal_error, json, refusal, refuse_method};
-use crate::{flags::url::Url, http::answer, server::EtcdError};
+use crate::{
+    flags::url::Url,
+    http::answer,
+    server::{Caller, EtcdError},
+};
 
 /// The longest body that is read, in bytes.
 const LIMIT: usize = 10 << 20;
@@ -108,7 +112,7 @@ impl V2Handler {
             peer_ur_ls: urls,
             is_learner: false,
         };
-        match self.server.member_add(request).await {
+        match self.server.member_add(&Caller::nobody(), request).await {
             Ok(added) => {
                 let member = added.member.unwrap_or_default();
                 let member = Member {
@@ -127,7 +131,7 @@ impl V2Handler {
     async fn remove_member(&self, id: u64) -> Response {
         match self
             .server
-            .member_remove(pb::MemberRemoveRequest { id })
+            .member_remove(&Caller::nobody(), pb::MemberRemoveRequest { id })
             .await
         {
             Ok(_) => answer::status(StatusCode::NO_CONTENT),
@@ -151,7 +155,7 @@ impl V2Handler {
             id,
             peer_ur_ls: urls,
         };
-        match self.server.member_update(request).await {
+        match self.server.member_update(&Caller::nobody(), request).await {
             Ok(_) => answer::status(StatusCode::NO_CONTENT),
             Err(error) if is_missing(&error) => {
                 // The reference has no answer of its own for one that was removed.
