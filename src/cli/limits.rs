@@ -79,11 +79,9 @@ const FILES_PAUSE: Duration = Duration::from_secs(1);
 /// hold their streams for ever.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// Where the words of commands go: their standard output and their standard error.
-pub type Streams = [Box<dyn Write + Send>; 2];
-
-/// Runs `command` within `limits`. What it prints goes to `out` as it comes; the files
-/// below `files` count for the disk's limit.
+/// Runs `command` within `limits`. With a limit of its output, that goes to `out` as it
+/// comes, both streams as one; else where the command says. The files below `files` count
+/// for the disk's limit.
 ///
 /// # Errors
 /// It can't be run or waited for.
@@ -91,30 +89,26 @@ pub fn run(
     command: &mut Command,
     limits: &Limits,
     files: &Path,
-    out: Streams,
+    mut out: impl Write + Send + 'static,
 ) -> io::Result<(ExitStatus, Option<Exceeded>)> {
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
     let printed = Arc::new(AtomicU64::new(0));
     let (end, ended) = mpsc::channel::<()>();
-    let streams: [Option<Box<dyn Read + Send>>; 2] = [
-        child.stdout.take().map(|stream| Box::new(stream) as _),
-        child.stderr.take().map(|stream| Box::new(stream) as _),
-    ];
-    for (stream, mut out) in streams.into_iter().zip(out) {
-        let Some(stream) = stream else { continue };
-        let (printed, end) = (printed.clone(), end.clone());
-        let limit = mib(limits.output_limit);
+    if limits.output_limit > 0 {
+        let (reader, writer) = io::pipe()?;
+        command.stdout(writer.try_clone()?).stderr(writer);
+        let (printed, limit) = (printed.clone(), mib(limits.output_limit));
         thread::spawn(move || {
-            copy(stream, &mut out, &printed, limit);
+            copy(reader, &mut out, &printed, limit);
             drop(end);
         });
+    } else {
+        drop(end);
     }
-    drop(end);
+    let mut child = command.spawn()?;
+    // This process's ends of the pipe, which would keep it open.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
     let outcome = watch(&mut child, limits, files, &printed)?;
-    // Nothing is ever sent: the channel closes when both streams have ended.
+    // Nothing is ever sent: the channel closes when the stream has ended.
     let _ = ended.recv_timeout(LAST_WORDS);
     Ok(outcome)
 }
@@ -272,15 +266,18 @@ mod tests {
         let screen = Screen::default();
         let mut command = Command::new("bash");
         command.args(["-c", script]);
-        let out: Streams = [Box::new(screen.clone()), Box::new(screen.clone())];
-        let (status, exceeded) = run(&mut command, &limits, files, out).expect("bash runs");
+        let (status, exceeded) =
+            run(&mut command, &limits, files, screen.clone()).expect("bash runs");
         let text = String::from_utf8(screen.0.lock().expect("a screen").clone()).expect("text");
         (text, status.success(), exceeded)
     }
 
     #[test]
     fn a_run_ends_at_its_limit() {
-        let none = Limits::default();
+        let none = Limits {
+            output_limit: 100,
+            ..Limits::default()
+        };
         let dir = tempfile::tempdir().expect("a directory");
         let here = dir.path();
         let (text, done, exceeded) = shell("echo out; echo err >&2", none, here);

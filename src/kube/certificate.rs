@@ -70,9 +70,9 @@ fn alternative_names(old: &X509Certificate<'_>) -> Result<Vec<SanType>, Certific
             }
             GeneralName::IPAddress(bytes) => {
                 if let Ok(four) = <[u8; 4]>::try_from(*bytes) {
-                    names.push(SanType::IpAddress(std::net::IpAddr::from(four)));
+                    names.push(SanType::IpAddress(core::net::IpAddr::from(four)));
                 } else if let Ok(sixteen) = <[u8; 16]>::try_from(*bytes) {
-                    names.push(SanType::IpAddress(std::net::IpAddr::from(sixteen)));
+                    names.push(SanType::IpAddress(core::net::IpAddr::from(sixteen)));
                 }
             }
             _ => {}

@@ -261,7 +261,7 @@ fn crictl_and_kubectl_reach_into_containers() {
         kubectl -n kube-system exec etcd-controlplane -- sh -c 'etcdctl version; echo oops >&2; exit 2'
         echo "status $?"
         echo piped | kubectl -n kube-system exec -i etcd-controlplane -- cat
-        kubectl -n kube-system logs etcd-controlplane --tail=1
+        kubectl -n kube-system logs etcd-controlplane --tail=1; grep -rh -A6 panicked /var/log/pods
         echo "== logs"; crictl logs --tail 1 $(newest etcd); crictl logs nonsense
         old=$(newest kube-scheduler)
         crictl stop $old
@@ -304,6 +304,7 @@ fn crictl_and_kubectl_reach_into_containers() {
         ],
     );
     has("logs", &["\"level\":", "container \"nonsense\": not found"]);
+    assert!(!text.contains("panicked"), "{text}");
     let stopped = section(&text, "stop");
     assert!(
         stopped.contains("Exited") && stopped.contains("Running"),

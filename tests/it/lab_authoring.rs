@@ -71,7 +71,7 @@ const FLAWS: &[(&str, &str, &str)] = &[
         "[vars]\nforgotten = { word = 5 }\n",
         "unused-variable",
     ),
-    ("points = 2\n", "points = \"two\"\n", "lab::type"),
+    ("points = 2\n", "points = \"two\"\n", "lab::wrong-type"),
 ];
 
 #[test]

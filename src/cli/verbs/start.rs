@@ -199,14 +199,13 @@ fn batch(stage: &Stage, args: &Start) -> Result<u8, Error> {
     };
     let mut command = stage.fabric.command(stage.lab.home_node(), &exec)?;
     command.stdin(Stdio::inherit());
-    let out: limits::Streams = match args.format {
+    if args.format == Format::Json {
         // Standard output is for the grade.
-        Format::Json => [Box::new(io::stderr()), Box::new(io::stderr())],
-        Format::Text => [Box::new(io::stdout()), Box::new(io::stderr())],
-    };
+        command.stdout(io::stderr());
+    }
     let (ended, exceeded) = serving(stage, &Wishes::default(), || {
         let files = stage.session.fabric_dir();
-        limits::run(&mut command, &args.limits, &files, out).map_err(|source| Error::Io {
+        limits::run(&mut command, &args.limits, &files, io::stderr()).map_err(|source| Error::Io {
             what: "run the commands on",
             path: stage.lab.home_node().into(),
             source,

@@ -195,10 +195,6 @@ etcdctl --user root:pw endpoint health
 etcdctl --user root:wrong endpoint health
 etcdctl --user root:wrong endpoint health -w json
 etcdctl --user root:pw endpoint health --cluster
-etcdctl endpoint status -w json
-etcdctl --user reader:new endpoint status -w json
-etcdctl --user root:pw endpoint status -w json
-etcdctl --user root:pw endpoint status --cluster -w json
 etcdctl --user root:wrong endpoint status
 etcdctl endpoint hashkv
 etcdctl --user root:pw endpoint hashkv

@@ -17,6 +17,7 @@ use tonic::Code;
 use super::{
     answer,
     client::{call, worded},
+    serve::Remote,
 };
 use json::Json;
 use schema::{Method, Schema};
@@ -206,6 +207,10 @@ impl Gateway {
         request: Request,
     ) -> Result<Response, Failed> {
         let metadata = metadata(request.headers());
+        let secure = request
+            .extensions()
+            .get::<Remote>()
+            .is_some_and(|remote| remote.secure);
         let body = Limited::new(request.into_body(), REQUEST_LIMIT)
             .collect()
             .await;
@@ -216,7 +221,11 @@ impl Gateway {
         let messages = messages(&body, method.streams_in).map_err(Failed::invalid)?;
         if messages.is_empty() {
             // The reference has nothing to say to a stream that says nothing.
-            return Ok(answer::status(StatusCode::OK));
+            let mut response = answer::status(StatusCode::OK);
+            if secure {
+                response.headers_mut().extend(go_server_headers());
+            }
+            return Ok(response);
         }
         let mut framed = BytesMut::new();
         for message in messages {
@@ -243,7 +252,11 @@ impl Gateway {
             if method.streams_out {
                 return Ok(failed.stream_response());
             }
-            return Err(failed);
+            let mut response = failed.response();
+            if secure {
+                response.headers_mut().extend(go_server_headers());
+            }
+            return Ok(response);
         }
         let mut answers = Answers {
             body,
@@ -260,12 +273,46 @@ impl Gateway {
             // Go's protobuf writes a blank after each comma of a single answer.
             answer::ok("application/json", message.text(", "))
         };
-        response.headers_mut().insert(
-            "Grpc-Metadata-Content-Type",
-            HeaderValue::from_static("application/grpc"),
-        );
+        response.headers_mut().extend(match secure {
+            true => go_server_headers(),
+            false => content_type_of_grpc(),
+        });
         Ok(response)
     }
+}
+
+fn content_type_of_grpc() -> HeaderMap {
+    HeaderMap::from_iter([(
+        HeaderName::from_static("grpc-metadata-content-type"),
+        HeaderValue::from_static("application/grpc"),
+    )])
+}
+
+/// With TLS the reference serves gRPC through Go's HTTP server, whose own headers its
+/// gateway takes for metadata (`embed/serve.go`, `grpcHandlerFunc`).
+fn go_server_headers() -> HeaderMap {
+    let headers = [
+        (
+            "access-control-allow-headers",
+            "accept, content-type, authorization",
+        ),
+        (
+            "access-control-allow-methods",
+            "POST, GET, OPTIONS, PUT, DELETE",
+        ),
+        ("access-control-allow-origin", "*"),
+        ("trailer", "Grpc-Status"),
+        ("trailer", "Grpc-Message"),
+        ("trailer", "Grpc-Status-Details-Bin"),
+    ];
+    let mut all = content_type_of_grpc();
+    for (name, value) in headers {
+        // The names above are names of headers.
+        if let Ok(name) = HeaderName::try_from(format!("grpc-metadata-{name}")) {
+            all.append(name, HeaderValue::from_static(value));
+        }
+    }
+    all
 }
 
 /// What of the headers reaches the services: the token, and whatever is marked for them.

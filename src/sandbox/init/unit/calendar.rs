@@ -213,7 +213,8 @@ mod tests {
     #[test]
     fn moments_are_found_as_systemd_finds_them() {
         // `systemd-analyze calendar --base-time="2026-11-27 18:30:20 UTC"` gives the same.
-        let now: Zoned = "2026-11-27T18:30:20[UTC]".parse().expect("a moment");
+        let moment: jiff::civil::DateTime = "2026-11-27T18:30:20".parse().expect("a moment");
+        let now = moment.to_zoned(jiff::tz::TimeZone::UTC).expect("UTC");
         for (text, next) in [
             ("minutely", "2026-11-27T18:31:00"),
             ("hourly", "2026-11-27T19:00:00"),
