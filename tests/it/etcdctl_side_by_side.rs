@@ -16,12 +16,13 @@ mod users;
 mod words;
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::support::free_port;
 use rows::{DOWN, FILES, MISTAKES, RESTORED, TALK, TLS};
+
 use side::{Context, Row, Side, reference, varint};
 use users::{USERS, USERS_DOWN};
 
@@ -31,11 +32,6 @@ pub struct Member {
     pub dir: tempfile::TempDir,
     pub client: u16,
     pub peer: u16,
-}
-
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
 }
 
 impl Member {

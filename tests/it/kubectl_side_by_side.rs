@@ -9,7 +9,6 @@
 //! `+` is run by our side for both and not compared.
 
 use std::fs;
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -20,10 +19,7 @@ const THEIRS: &str = "ns-theirs";
 
 use testkit::reference;
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
-}
+use crate::support::free_port;
 
 /// An etcd of the reference and an API server of ours.
 struct Server {

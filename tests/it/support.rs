@@ -40,6 +40,12 @@ pub fn labs() -> PathBuf {
 
 pub use testkit::reference;
 
+/// A port of the loopback that nothing listens on now.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
+
 pub fn is_root() -> bool {
     nix_uid() == 0
 }

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::member::{Again, look, set_up};
 use super::{SIDES, name, post, token};
 use crate::etcdctl_side_by_side::side::Side;
-use crate::etcdctl_side_by_side::{free_port, wait_for};
+use crate::etcdctl_side_by_side::wait_for;
+use crate::support::free_port;
 
 /// Ours and the reference's, in turns, on one directory; ended in peace and not.
 #[test]

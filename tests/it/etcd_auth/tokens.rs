@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::member::{Again, set_up};
 use super::{SIDES, name, post, token};
-use crate::etcdctl_side_by_side::free_port;
+use crate::support::free_port;
 
 /// Key files of every kind, made by openssl; the words are options of `--auth-token=jwt`.
 const KEYS: &[(&str, &[&str], &str)] = &[

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Instant;
 
+use super::Member;
 use super::side::Side;
-use super::{Member, free_port};
+use crate::support::free_port;
 
 const BOTH: [Side; 2] = [Side::Theirs, Side::Ours];
 
