@@ -201,7 +201,7 @@ impl Server {
                 crate::info!("auth/store.go:354", "invalid password", "user-name" => user);
                 Err(mvcc::Error::AuthFailed.into())
             }
-            Err(_) => Err(EtcdError::Stopped),
+            Err(error) => Err(EtcdError::of_task(error)),
         }
     }
 
@@ -210,7 +210,7 @@ impl Server {
         let cost = self.0.config.bcrypt_cost;
         tokio::task::spawn_blocking(move || hash_password(&password, cost))
             .await
-            .map_err(|_| EtcdError::Stopped)?
+            .map_err(EtcdError::of_task)?
     }
 
     /// Carries out what an applied entry means for the tokens of this member.

@@ -89,6 +89,19 @@ pub enum EtcdError {
 }
 
 impl EtcdError {
+    /// Why a task gave no answer: it panicked, or the member ends and let it go.
+    pub(crate) fn of_task(error: tokio::task::JoinError) -> Self {
+        let Ok(panic) = error.try_into_panic() else {
+            return Self::Stopped;
+        };
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied())
+            .unwrap_or("no reason was given");
+        Self::Storage(format!("a task of the member panicked: {text}"))
+    }
+
     /// The gRPC code that etcd answers with.
     pub fn code(&self) -> i32 {
         const UNKNOWN: i32 = 2;
@@ -138,5 +151,23 @@ impl EtcdError {
             | Self::Start(_)
             | Self::Storage(_) => UNKNOWN,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::EtcdError;
+
+    #[tokio::test]
+    async fn a_panic_of_a_task_is_told() {
+        let panicked = tokio::spawn(async { panic!("page {} is gone", 7) }).await;
+        assert_eq!(
+            EtcdError::of_task(panicked.unwrap_err()).to_string(),
+            "a task of the member panicked: page 7 is gone"
+        );
+        let task = tokio::spawn(std::future::pending::<()>());
+        task.abort();
+        let gone = task.await.unwrap_err();
+        assert!(matches!(EtcdError::of_task(gone), EtcdError::Stopped));
     }
 }

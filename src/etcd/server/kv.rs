@@ -128,23 +128,29 @@ impl Server {
             return Err(unexpected(&Response::None));
         };
         if physical {
-            while self
-                .0
-                .store
-                .compaction_pending()
-                .is_some_and(|pending| pending <= revision)
-            {
-                tokio::select! {
-                    () = tokio::time::sleep(Duration::from_millis(10)) => {}
-                    () = self.0.stopping.cancelled() => return Err(EtcdError::Stopped),
-                }
-            }
+            self.compacted_up_to(revision).await?;
             // A crash must not begin the finished compaction again.
             self.blocking(|store| store.commit()).await?;
         }
         response.header.get_or_insert_default().revision = self.0.store.revision();
         self.fill(&mut response.header);
         Ok(response)
+    }
+
+    /// Waits until no compaction of this revision or an older one is left to be done.
+    pub(crate) async fn compacted_up_to(&self, revision: i64) -> Result<(), EtcdError> {
+        while self
+            .0
+            .store
+            .compaction_pending()
+            .is_some_and(|pending| pending <= revision)
+        {
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(10)) => {}
+                () = self.0.stopping.cancelled() => return Err(EtcdError::Stopped),
+            }
+        }
+        Ok(())
     }
 
     /// Waits until everything that was committed in the cluster when this was called
@@ -166,7 +172,7 @@ impl Server {
         let store = self.0.store.clone();
         match tokio::task::spawn_blocking(move || work(&store)).await {
             Ok(result) => Ok(result?),
-            Err(_) => Err(EtcdError::Stopped),
+            Err(error) => Err(EtcdError::of_task(error)),
         }
     }
 

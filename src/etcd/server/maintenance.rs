@@ -51,8 +51,11 @@ impl Server {
         })
     }
 
-    /// Rewrites the db file without its free pages.
+    /// Rewrites the db file without its free pages. What a compaction has promised to
+    /// free is freed first: the new file is made of what is there when it begins, and
+    /// `compact` is answered before its work is done.
     pub async fn defragment(&self) -> Result<(), EtcdError> {
+        self.compacted_up_to(i64::MAX).await?;
         let options = self.0.bolt_options.clone();
         self.blocking(move |store| store.defragment(&|path| bolt::Db::open(path, options.clone())))
             .await

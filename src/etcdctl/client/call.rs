@@ -1,19 +1,22 @@
 //! Calls with one answer, and the opening of streams, with the retrying of
 //! `client/v3/retry_interceptor.go`.
 
+use std::pin::Pin;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::uri::PathAndQuery;
 use tokio::time::Instant;
+use tokio_stream::{Stream, StreamExt as _};
 use tonic::client::Grpc;
 use tonic::codec::Streaming;
 use tonic::metadata::AsciiMetadataValue;
 use tonic::{Code, Request};
-use tonic_prost::ProstCodec;
 
 use super::balancer::Balancer;
 use super::error::RpcError;
 use super::login;
+use super::raw::{BytesCodec, Messages, decode};
 use crate::log::{Field, Json, Level};
 use crate::version;
 
@@ -58,9 +61,20 @@ pub async fn unary<Q, R>(
     options: &CallOptions,
 ) -> Result<R, RpcError>
 where
-    Q: prost::Message + Clone + 'static,
-    R: prost::Message + Default + 'static,
+    Q: prost::Message,
+    R: prost::Message + Default,
 {
+    let request = Bytes::from(request.encode_to_vec());
+    let answer = unary_bytes(balancer, path, request, options).await?;
+    decode(answer).map_err(|status| RpcError::from_status(&status))
+}
+
+async fn unary_bytes(
+    balancer: &Balancer,
+    path: &'static str,
+    request: Bytes,
+    options: &CallOptions,
+) -> Result<Bytes, RpcError> {
     let quorum = options.endpoints as u32 / 2 + 1;
     let mut attempt = 0;
     loop {
@@ -127,18 +141,14 @@ async fn pause(deadline: Option<Instant>) -> Result<(), RpcError> {
     }
 }
 
-async fn once<Q, R>(
+async fn once(
     balancer: &Balancer,
     path: &'static str,
-    request: Q,
+    request: Bytes,
     deadline: Option<Instant>,
-) -> Result<R, RpcError>
-where
-    Q: prost::Message + 'static,
-    R: prost::Message + Default + 'static,
-{
+) -> Result<Bytes, RpcError> {
     let mut client = ready(balancer, deadline).await?;
-    let length = request.encoded_len();
+    let length = request.len();
     if length > MAX_REQUEST_BYTES {
         return Err(RpcError {
             code: Code::ResourceExhausted,
@@ -153,11 +163,7 @@ where
     if let Some(deadline) = deadline {
         request.set_timeout(deadline.saturating_duration_since(Instant::now()));
     }
-    let call = client.unary(
-        request,
-        PathAndQuery::from_static(path),
-        ProstCodec::<Q, R>::default(),
-    );
+    let call = client.unary(request, PathAndQuery::from_static(path), BytesCodec);
     let answer = within(deadline, call).await?;
     answer
         .map(tonic::Response::into_inner)
@@ -172,21 +178,28 @@ pub async fn server_stream<Q, R>(
     path: &'static str,
     request: Q,
     options: &CallOptions,
-) -> Result<Result<Streaming<R>, RpcError>, RpcError>
+) -> Result<Result<Messages<R>, RpcError>, RpcError>
 where
-    Q: prost::Message + 'static,
-    R: prost::Message + Default + 'static,
+    Q: prost::Message,
+    R: prost::Message + Default,
 {
+    let request = Bytes::from(request.encode_to_vec());
+    let stream = server_stream_of_bytes(balancer, path, request, options).await?;
+    Ok(stream.map(Messages::new))
+}
+
+async fn server_stream_of_bytes(
+    balancer: &Balancer,
+    path: &'static str,
+    request: Bytes,
+    options: &CallOptions,
+) -> Result<Result<Streaming<Bytes>, RpcError>, RpcError> {
     let deadline = options.deadline;
     log_in_for_stream(balancer, options).await?;
     let mut client = ready(balancer, deadline).await?;
     let mut request = Request::new(request);
     add_metadata(&mut request, balancer);
-    let call = client.server_streaming(
-        request,
-        PathAndQuery::from_static(path),
-        ProstCodec::<Q, R>::default(),
-    );
+    let call = client.server_streaming(request, PathAndQuery::from_static(path), BytesCodec);
     let answer = within(deadline, call).await?;
     Ok(answer
         .map(tonic::Response::into_inner)
@@ -213,14 +226,26 @@ async fn log_in_for_stream(balancer: &Balancer, options: &CallOptions) -> Result
 pub async fn both_streams<Q, R>(
     balancer: &Balancer,
     path: &'static str,
-    requests: impl tokio_stream::Stream<Item = Q> + Send + 'static,
+    requests: impl Stream<Item = Q> + Send + 'static,
     need_leader: bool,
     options: &CallOptions,
-) -> Result<Streaming<R>, RpcError>
+) -> Result<Messages<R>, RpcError>
 where
-    Q: prost::Message + 'static,
-    R: prost::Message + Default + 'static,
+    Q: prost::Message,
+    R: prost::Message + Default,
 {
+    let requests = requests.map(|request| Bytes::from(request.encode_to_vec()));
+    let stream = both_streams_of_bytes(balancer, path, Box::pin(requests), need_leader, options);
+    Ok(Messages::new(stream.await?))
+}
+
+async fn both_streams_of_bytes(
+    balancer: &Balancer,
+    path: &'static str,
+    requests: Pin<Box<dyn Stream<Item = Bytes> + Send>>,
+    need_leader: bool,
+    options: &CallOptions,
+) -> Result<Streaming<Bytes>, RpcError> {
     log_in_for_stream(balancer, options).await?;
     let mut client = ready(balancer, None).await?;
     let mut request = Request::new(requests);
@@ -230,19 +255,15 @@ where
             .metadata_mut()
             .insert("hasleader", AsciiMetadataValue::from_static("true"));
     }
-    let call = client.streaming(
-        request,
-        PathAndQuery::from_static(path),
-        ProstCodec::<Q, R>::default(),
-    );
+    let call = client.streaming(request, PathAndQuery::from_static(path), BytesCodec);
     call.await
         .map(tonic::Response::into_inner)
         .map_err(|status| RpcError::from_status(&status))
 }
 
 /// The next message of a stream; `None` at its end.
-pub async fn next<R>(
-    stream: &mut Streaming<R>,
+pub async fn next<R: prost::Message + Default>(
+    stream: &mut Messages<R>,
     deadline: Option<Instant>,
 ) -> Result<Option<R>, RpcError> {
     within(deadline, stream.message())

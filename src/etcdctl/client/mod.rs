@@ -11,10 +11,12 @@ pub mod keep_alive;
 pub mod login;
 pub mod metrics;
 mod preface;
+mod raw;
 mod tls;
 mod verify;
 mod watch;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -242,8 +244,16 @@ pub fn block_on_all_cores<T>(future: impl Future<Output = Result<T, Exit>>) -> R
 }
 
 fn run_on<T>(
-    mut builder: tokio::runtime::Builder,
+    builder: tokio::runtime::Builder,
     future: impl Future<Output = Result<T, Exit>>,
+) -> Result<T, Exit> {
+    run_pinned(builder, std::pin::pin!(future))
+}
+
+/// Without the future's type, so that a runtime is compiled once and not for each command.
+fn run_pinned<T>(
+    mut builder: tokio::runtime::Builder,
+    future: Pin<&mut dyn Future<Output = Result<T, Exit>>>,
 ) -> Result<T, Exit> {
     let runtime = builder
         .enable_all()

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::UnboundedReceiverStream;
-use tonic::Streaming;
 use wire::etcdserverpb as pb;
 use wire::etcdserverpb::watch_request::RequestUnion;
 
 use super::Client;
 use super::call::{self, CallOptions, Retry};
 use super::error::RpcError;
+use super::raw::Messages;
 
 const PATH: &str = "/etcdserverpb.Watch/Watch";
 
@@ -59,7 +59,7 @@ pub struct Watcher<'a> {
 
 struct Stream {
     requests: mpsc::UnboundedSender<pb::WatchRequest>,
-    answers: Streaming<pb::WatchResponse>,
+    answers: Messages<pb::WatchResponse>,
     /// Watches whose creation has not been answered, in the order they were sent.
     pending: std::collections::VecDeque<usize>,
     ids: HashMap<i64, usize>,
