@@ -26,6 +26,8 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub enum Whose {
     Ours,
     Theirs,
+    /// The reference's 3.4.
+    Old,
 }
 
 impl Whose {
@@ -37,6 +39,7 @@ impl Whose {
                 command
             }
             Whose::Theirs => Command::new(reference("3.5/etcd")),
+            Whose::Old => Command::new(reference("3.4/etcd")),
         };
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("ETCD_") {
@@ -440,6 +443,15 @@ impl Cluster {
             let _ = process.kill();
             let _ = process.wait();
         }
+    }
+
+    /// Tells a member to end, as an operator does, and waits for it.
+    #[track_caller]
+    pub fn stop(&mut self, at: usize) {
+        let process = self.members[at].process.as_ref().expect("it runs");
+        let told = Command::new("kill").arg(process.id().to_string()).status();
+        assert!(told.expect("kill runs").success());
+        self.await_end(at);
     }
 
     /// Waits until a member has ended by itself; its exit status.

@@ -7,6 +7,7 @@
 //! ```text
 //! [@MEMBER] [SPAWN:NAME | UNTIL:COUNT] VERB PATH [BODY] [=> NAME=/json/pointer]
 //! JOIN:NAME
+//! ALONE REASON
 //! ```
 //!
 //! * A string that begins with `@` in a body is written as base64; `@*500` is 500 times `x`.
@@ -16,8 +17,9 @@
 //! * `STREAM2` posts, and reads two lines of the answer's stream.
 //! * `SPAWN:NAME` goes on without the answer, which `JOIN:NAME` compares; `UNTIL:2` asks
 //!   again until the answer's `count` is 2.
-//! * A row goes to member 0 if it names no other; `@1` is the second one where there are
-//!   several.
+//! * A row goes to member 0, which leads, if it names no other; `@1` is the second one where
+//!   there are several. It is asked when all members have applied the same entries.
+//! * `ALONE` says why the row after it can't be compared on several members.
 
 use std::collections::BTreeMap;
 use std::thread::JoinHandle;
@@ -27,7 +29,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::etcd_cluster::{Answer, Cluster, Endpoint, Plan, Whose, eventually};
+use crate::etcd_cluster::{Answer, Cluster, Endpoint, Plan, Whose, base64, eventually};
 
 /// The tables, in the order in which they are run on one and the same cluster.
 const TABLES: &[(&str, &str)] = &[
@@ -62,6 +64,8 @@ struct Row<'a> {
     path: &'a str,
     body: &'a str,
     take: Vec<(&'a str, &'a str)>,
+    /// Why it is left out where there are several members.
+    alone: Option<&'a str>,
 }
 
 fn rows() -> Vec<Row<'static>> {
@@ -69,10 +73,17 @@ fn rows() -> Vec<Row<'static>> {
         let numbered = text.lines().enumerate();
         numbered.map(move |(at, line)| (format!("{table}.rows:{}", at + 1), line.trim()))
     });
-    lines
-        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
-        .map(|(place, line)| Row::parse(place, line))
-        .collect()
+    let (mut rows, mut alone) = (Vec::new(), None);
+    for (place, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
+        if let Some(reason) = line.strip_prefix("ALONE ") {
+            alone = Some(reason);
+            continue;
+        }
+        let mut row = Row::parse(place, line);
+        row.alone = alone.take();
+        rows.push(row);
+    }
+    rows
 }
 
 impl<'a> Row<'a> {
@@ -91,6 +102,7 @@ impl<'a> Row<'a> {
                 .split_whitespace()
                 .filter_map(|word| word.split_once('='))
                 .collect(),
+            alone: None,
         };
         let mut rest = request;
         while row.verb.is_empty() {
@@ -185,12 +197,31 @@ impl Side {
         encode(&text)
     }
 
+    /// Waits until the first of several members leads and all have applied the same entries,
+    /// so that answers of any of them can be compared.
+    fn settle(&self) {
+        self.cluster.lead(0);
+        eventually("members that have applied the same", || {
+            let applied: Vec<_> = (0..self.endpoints.len())
+                .map(|at| {
+                    let status = self.ask(at, "POST", "/v3/maintenance/status", "{}")?;
+                    Ok(status.json()["raftAppliedIndex"].clone())
+                })
+                .collect::<Result<_, String>>()?;
+            let same = applied[0].is_string() && applied.iter().all(|one| *one == applied[0]);
+            same.then_some(()).ok_or_else(|| format!("{applied:?}"))
+        });
+    }
+
     /// Does what a row says; what comes of it, masked.
     fn run(&mut self, row: &Row<'_>) -> String {
         if let Some(name) = row.verb.strip_prefix("JOIN:") {
             let spawned = self.spawned.remove(name).expect("a row spawned it");
             let answer = spawned.join().expect("a request");
             return self.seen(row, answer);
+        }
+        if row.member > 0 && self.endpoints.len() > 1 {
+            self.settle();
         }
         let (path, body) = (self.fill(row.path), self.fill(row.body));
         if let Some(name) = row.spawn {
@@ -346,6 +377,19 @@ fn encode(text: &str) -> String {
     encoded
 }
 
+/// What the two sides make of a row, at the same time.
+fn run_both(row: &Row<'_>, ours: &mut Side, theirs: &mut Side) -> (String, String) {
+    std::thread::scope(|scope| {
+        let ours = scope.spawn(|| ours.run(row));
+        let theirs = theirs.run(row);
+        let ours = ours.join().unwrap_or_else(|panic| {
+            // As if it had happened on this thread.
+            std::panic::resume_unwind(panic)
+        });
+        (ours, theirs)
+    })
+}
+
 #[track_caller]
 fn compare(members: usize, secure: bool) {
     let mut ours = Side::start(Whose::Ours, members, secure);
@@ -353,7 +397,13 @@ fn compare(members: usize, secure: bool) {
     let rows = rows();
     let mut different = Vec::new();
     for row in &rows {
-        let (ours, theirs) = (ours.run(row), theirs.run(row));
+        if let Some(reason) = row.alone
+            && members > 1
+        {
+            println!("left out: {}: {reason}", row.place);
+            continue;
+        }
+        let (ours, theirs) = run_both(row, &mut ours, &mut theirs);
         if ours != theirs {
             different.push(format!(
                 "{}: {}\n--- theirs\n{}\n--- ours\n{}\n",
@@ -395,4 +445,45 @@ fn one_member_over_http() {
 #[test]
 fn one_member_over_https() {
     compare(1, true);
+}
+
+#[test]
+fn three_members_over_http() {
+    compare(3, false);
+}
+
+#[test]
+fn three_members_over_https() {
+    compare(3, true);
+}
+
+/// The row that is left out above: whoever was asked, all members refuse all of it.
+#[test]
+fn a_refused_transaction_writes_on_no_member() {
+    let cluster = Cluster::start(&[Whose::Ours; 3], &Plan::default());
+    let written = cluster.endpoint(0).put("before", "v").expect("a put");
+    for at in 0..3 {
+        let txn = serde_json::json!({"success": [
+            {"requestPut": {"key": base64("never")}},
+            {"requestRange": {"key": base64("before"), "revision": "100000"}},
+        ]});
+        let refused = cluster.endpoint(at).post("/v3/kv/txn", &txn);
+        let error = refused.expect_err("a refusal").to_string();
+        assert!(
+            error.contains("required revision is a future revision"),
+            "{error}"
+        );
+    }
+    for at in 0..3 {
+        let found = cluster
+            .endpoint(at)
+            .post("/v3/kv/range", &serde_json::json!({"key": base64("never")}));
+        let found = found.expect("an answer");
+        assert_eq!(found["count"], Value::Null, "m{at}: {found}");
+        assert_eq!(
+            found["header"]["revision"], written["header"]["revision"],
+            "m{at}"
+        );
+    }
+    cluster.expect_equal();
 }

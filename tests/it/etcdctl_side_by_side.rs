@@ -13,6 +13,7 @@ mod rows;
 pub mod side;
 mod together;
 mod users;
+mod v2;
 mod words;
 
 use std::fs;

@@ -1,5 +1,6 @@
 //! The flags of `etcd`, its environment variables and its configuration file.
 
+mod advertise;
 pub mod duration;
 mod file;
 mod options;

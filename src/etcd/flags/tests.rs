@@ -267,3 +267,56 @@ fn logging_is_read_first() {
         Err("--logger=capnslog is removed in v3.5".into())
     );
 }
+
+#[test]
+fn a_member_that_listens_everywhere_is_found_at_the_machines_address() {
+    let advertised = |words: &[&str], host: &str| {
+        let mut values = read(words).expect("good flags");
+        let used = values.advertise(host).expect("a host");
+        let options = Options::from_values(&values);
+        let urls = options.map(|options| {
+            let cluster = options.server.initial_cluster;
+            (
+                options.server.peer_urls,
+                options.server.client_urls,
+                cluster,
+            )
+        });
+        (used, urls)
+    };
+    let peer = "--listen-peer-urls=http://0.0.0.0:3380";
+    let client = "--listen-client-urls=https://0.0.0.0:3379";
+    let explicit = "--advertise-client-urls=http://localhost:2379";
+    let at = |url: &str| vec![url.to_owned()];
+
+    let (used, urls) = advertised(&["--name=m", peer, client, explicit], "192.0.2.7");
+    let (peers, clients, cluster) = urls.expect("good flags");
+    assert!(used);
+    assert_eq!(peers, at("http://192.0.2.7:3380"));
+    assert_eq!(clients, at("http://192.0.2.7:3379"));
+    assert_eq!(cluster, [("m".into(), "http://192.0.2.7:3380".into())]);
+
+    // A member of the default name keeps the default cluster, which then does not fit.
+    let (_, urls) = advertised(&[peer], "192.0.2.7");
+    let (_, _, cluster) = urls.expect("good flags");
+    assert_eq!(
+        cluster,
+        [("default".into(), "http://localhost:2380".into())]
+    );
+
+    let (_, urls) = advertised(&[peer], "fd00::2");
+    assert_eq!(urls.expect("good flags").0, at("http://[fd00::2]:3380"));
+
+    // Other addresses, to listen on or to be found at, stay.
+    let elsewhere = "--listen-peer-urls=http://127.0.0.1:3380";
+    let own = "--initial-advertise-peer-urls=http://127.0.0.1:2380";
+    for words in [&[elsewhere][..], &[peer, own], &[]] {
+        assert!(!advertised(words, "192.0.2.7").0, "{words:?}");
+    }
+    let (used, urls) = advertised(&[client], "192.0.2.7");
+    let error = urls.expect_err("nobody said where clients find it");
+    assert!(
+        !used && error.starts_with("--advertise-client-urls is required"),
+        "{error}"
+    );
+}

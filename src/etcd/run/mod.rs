@@ -1,6 +1,7 @@
 //! The applet `etcd`: flags, logs, listeners, the member, signals.
 
 mod daemon;
+mod host;
 mod ports;
 mod say;
 mod serving;
@@ -69,17 +70,33 @@ fn configure(args: &[String]) -> Configured {
         return Configured::Done(ExitCode::SUCCESS);
     }
     let read = values.and_then(read_settings);
-    let options = read.and_then(|values| {
+    let options = read.and_then(|mut values| {
         let logging = flags::logging(&values)?;
         log::install(logging.level, &logging.outputs).map_err(|error| error.to_string())?;
-        Options::from_values(&values)
+        let host = host::default_host();
+        let used = match &host {
+            Ok(host) => values.advertise(host)?,
+            Err(_) => false,
+        };
+        Ok((Options::from_values(&values)?, host, used))
     });
-    if let Ok(options) = &options {
+    if let Ok((options, ..)) = &options {
         say(&options.warnings);
     }
     crate::info!("etcdmain/etcd.go:73", "Running: ", "args" => args);
     match options {
-        Ok(options) => Configured::Run(Box::new(options)),
+        Ok((options, host, used)) => {
+            match host {
+                Ok(host) if used => {
+                    crate::info!("etcdmain/etcd.go:94", "detected default host for advertise", "host" => host);
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    crate::info!("etcdmain/etcd.go:100", "failed to detect default host", "error" => error);
+                }
+            }
+            Configured::Run(Box::new(options))
+        }
         Err(error) => {
             crate::warn!("etcdmain/etcd.go:75", "failed to verify flags", "error" => error);
             if error.starts_with("--advertise-client-urls is required") {

@@ -1,6 +1,6 @@
 //! Status, hashes, snapshots, defragmentation, alarms, moving the leader.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mvcc::Response;
 use wire::etcdserverpb::{self as pb, AlarmType, InternalRaftRequest};
@@ -93,15 +93,25 @@ impl Server {
         if !self.voting_ids().contains(&target) {
             return Err(EtcdError::BadLeaderTransferee);
         }
-        crate::info!("etcdserver/server.go:1504", "leadership transfer starting",
-            "local-member-id" => format!("{:x}", self.id()),
-            "current-leader-member-id" => format!("{:x}", self.leader()),
-            "transferee-member-id" => format!("{target:x}"));
+        let (id, target_id) = (format!("{:x}", self.id()), format!("{target:x}"));
+        let old_leader = format!("{:x}", self.leader());
+        crate::info!("etcdserver/server.go:1503", "leadership transfer starting",
+            "local-member-id" => id,
+            "current-leader-member-id" => old_leader,
+            "transferee-member-id" => target_id);
+        let begun = Instant::now();
         let mut lead = self.0.progress.lead.subscribe();
         self.send(Event::TransferLeader { target }).await?;
         let moved = lead.wait_for(|lead| *lead == target);
         match tokio::time::timeout(self.request_timeout(), moved).await {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(_)) => {
+                crate::info!("etcdserver/server.go:1520", "leadership transfer finished",
+                    "local-member-id" => id,
+                    "old-leader-member-id" => old_leader,
+                    "new-leader-member-id" => target_id,
+                    "took" => crate::flags::duration::format(begun.elapsed()));
+                Ok(())
+            }
             Ok(Err(_)) => Err(EtcdError::Stopped),
             Err(_) => Err(EtcdError::TimeoutLeaderTransfer),
         }
@@ -114,7 +124,23 @@ impl Server {
             .into_iter()
             .filter(|id| *id != self.id())
             .collect();
-        if !self.is_leader() || others.is_empty() {
+        let skipped = if !self.is_leader() {
+            Some((
+                "etcdserver/server.go:1534",
+                "skipped leadership transfer; local server is not leader",
+            ))
+        } else if others.is_empty() {
+            Some((
+                "etcdserver/server.go:1543",
+                "skipped leadership transfer for single voting member cluster",
+            ))
+        } else {
+            None
+        };
+        if let Some((caller, message)) = skipped {
+            crate::info!(caller, message,
+                "local-member-id" => format!("{:x}", self.id()),
+                "current-leader-member-id" => format!("{:x}", self.leader()));
             return;
         }
         let transport = self.transport();
@@ -123,6 +149,7 @@ impl Server {
             .filter_map(|id| transport.active_since(id).map(|since| (since, id)))
             .min();
         let Some((_, id)) = longest else {
+            self.log_failed_transfer(&EtcdError::Unhealthy);
             return;
         };
         // If it goes away too, which is how whole clusters stop, there is nobody to wait for.
@@ -133,10 +160,17 @@ impl Server {
         };
         tokio::select! {
             // The others elect someone anyway if this fails.
-            _ = self.move_leader(id) => {}
+            moved = self.move_leader(id) => if let Err(error) = moved {
+                self.log_failed_transfer(&error);
+            },
             () = gone => {}
             () = self.0.stopping.cancelled() => {}
         }
+    }
+
+    fn log_failed_transfer(&self, error: &EtcdError) {
+        crate::warn!("etcdserver/server.go:1582", "leadership transfer failed",
+            "local-member-id" => format!("{:x}", self.id()), "error" => error.to_string());
     }
 }
 

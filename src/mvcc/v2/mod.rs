@@ -16,6 +16,8 @@ mod node;
 pub mod path;
 mod stats;
 mod store;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use error::{Code, Error};

@@ -172,13 +172,14 @@ impl Context {
             text = text.replace(&format!("{length}\\x08CLUSTERV"), "LENGTH\\x08CLUSTERV");
         }
         let text = mask_after(&text, "\"ts\":\"", |c| c != '"', "T");
+        let text = mask_after(&text, "\"expiration\":\"", |c| c != '"', "T");
         let text = mask_after(&text, "etcd-endpoints://0x", |c| c.is_ascii_hexdigit(), "P");
         let text = mask_after(&text, "current time ", |c| c != ' ', "T");
         let text = match self.engines_differ {
             true => mask_after(&text, "\"dbSizeInUse\":", |c| c.is_ascii_digit(), "N"),
             false => text,
         };
-        let text = mask_leases(&mask_stack(&text));
+        let text = mask_seconds_left(&mask_leases(&mask_stack(&text)));
         // The reference has a program for the terminal, which does not like a pipe.
         let text = text.replace(STTY, "");
         let text = mask_durations(&text);
@@ -249,6 +250,17 @@ fn mask_after(text: &str, start: &str, inside: impl Fn(char) -> bool, with: &str
     masked
 }
 
+/// The seconds that a key of the v2 API has left, unless it has no limit.
+fn mask_seconds_left(text: &str) -> String {
+    let lines = text
+        .split('\n')
+        .map(|line| match line.strip_prefix("TTL: ") {
+            Some(left) if left != "0" => "TTL: S",
+            _ => line,
+        });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// Go's stack traces on lines of level error and above are not ours to have.
 fn mask_stack(text: &str) -> String {
     let lines = text
@@ -282,8 +294,35 @@ fn mask_console_times(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// Help of `ETCDCTL_API=2` without its descriptions: names, what they take, defaults.
+fn v2_skeleton(text: &str) -> String {
+    let mut described = false;
+    let lines = text.split('\n').filter_map(|line| {
+        if line.ends_with(':') && !line.starts_with(' ') {
+            described = line.starts_with("DESCRIPTION");
+        }
+        if described {
+            return None;
+        }
+        let Some(entry) = line.strip_prefix("   ") else {
+            return Some(line.to_owned());
+        };
+        let default = line.find(" (default: ").map_or("", |at| &line[at..]);
+        let ends = [entry.find(" - "), entry.find("  ")];
+        let end = ends.into_iter().flatten().min();
+        Some(match end {
+            Some(end) => format!("   {}{default}", &entry[..end]),
+            None => line.to_owned(),
+        })
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 /// Help without its descriptions.
 fn skeleton(text: &str) -> String {
+    if text.contains("USAGE:\n   etcdctl") {
+        return v2_skeleton(text);
+    }
     let etcdctl = text.starts_with("NAME:\n");
     if !etcdctl && !text.contains("Usage:\n  etcdutl") {
         return text.to_owned();
