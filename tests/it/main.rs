@@ -6,6 +6,8 @@ mod etcd_auth;
 mod etcd_cluster;
 mod etcd_conformance;
 mod etcd_crash;
+mod etcd_flags;
+mod etcd_metrics;
 mod etcd_mixed;
 mod etcdctl_side_by_side;
 mod kubectl_side_by_side;
