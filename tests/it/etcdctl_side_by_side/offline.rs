@@ -11,20 +11,20 @@ use super::Member;
 use super::side::Side;
 use crate::support::free_port;
 
-const BOTH: [Side; 2] = [Side::Theirs, Side::Ours];
+pub const BOTH: [Side; 2] = [Side::Theirs, Side::Ours];
 
-fn run(side: Side, program: &str, words: &[&str]) -> Output {
+pub fn run(side: Side, program: &str, words: &[&str]) -> Output {
     side.program(program)
         .args(words)
         .output()
         .expect("the program runs")
 }
 
-fn text(bytes: &[u8]) -> String {
+pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn ctl(member: &Member, words: &[&str]) -> String {
+pub fn ctl(member: &Member, words: &[&str]) -> String {
     let endpoint = format!("127.0.0.1:{}", member.client);
     let words: Vec<&str> = ["--endpoints", &endpoint]
         .into_iter()
@@ -49,6 +49,14 @@ fn put(member: &Member, key: &str, value: &str) {
     input.write_all(value.as_bytes()).expect("it reads");
     drop(input);
     assert!(process.wait().expect("it ends").success());
+}
+
+/// Asks a member to end, so that all is on the disk.
+pub fn end(member: &mut Member) {
+    let id = member.process.id().to_string();
+    let told = Command::new("kill").args(["-TERM", &id]).status();
+    assert!(told.expect("kill runs").success());
+    let _ = member.process.wait();
 }
 
 /// A data directory with some history: compacted, with leases, several raft
@@ -83,11 +91,7 @@ impl Source {
         let keys = ctl(&member, &["get", "", "--prefix"]);
         let saved = member.dir.path().join("s.db").display().to_string();
         ctl(&member, &["snapshot", "save", &saved]);
-        // It is asked to end, so that all is on the disk.
-        let id = member.process.id().to_string();
-        let told = Command::new("kill").args(["-TERM", &id]).status();
-        assert!(told.expect("kill runs").success());
-        let _ = member.process.wait();
+        end(&mut member);
         let dir = std::mem::replace(&mut member.dir, tempfile::tempdir().expect("a directory"));
         Self { dir, hashes, keys }
     }
@@ -114,13 +118,13 @@ impl Source {
 }
 
 /// A server on a directory that was made for it.
-struct Server {
+pub struct Server {
     process: Child,
-    client: u16,
+    pub client: u16,
 }
 
 impl Server {
-    fn start(side: Side, data: &Path, more: &[&str]) -> Self {
+    pub fn start(side: Side, data: &Path, more: &[&str]) -> Self {
         let (client, peer) = (free_port(), free_port());
         let log = data.with_extension("log");
         let process = side
@@ -141,7 +145,7 @@ impl Server {
         Self { process, client }
     }
 
-    fn ask(&self, words: &[&str]) -> String {
+    pub fn ask(&self, words: &[&str]) -> String {
         let endpoint = format!("127.0.0.1:{}", self.client);
         let words: Vec<&str> = ["--endpoints", &endpoint, "--command-timeout=20s"]
             .into_iter()
