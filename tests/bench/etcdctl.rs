@@ -28,7 +28,7 @@ const MEASURE: &str = "--measure-one";
 const VALUE_BYTES: usize = 4096;
 
 /// Keys of one transaction while the snapshot is made.
-const KEYS_AT_ONCE: u64 = 4096;
+const KEYS_AT_ONCE: u64 = 1024;
 
 /// Ours may take this part of the reference's time and memory.
 const STARTUP: f64 = 0.25;
@@ -62,15 +62,15 @@ struct Taken {
 fn measure_here(command: &[String]) -> Result<()> {
     let (program, words) = command.split_first().ok_or("no program to measure")?;
     let begun = Instant::now();
-    let status = Command::new(program)
+    let output = Command::new(program)
         .args(words)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()?;
+        .output()?;
     let wall = begun.elapsed();
-    if !status.success() {
-        return Err(format!("{command:?}: {status}").into());
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        return Err(format!("{command:?}: {}\n{said}", output.status).into());
     }
     // The system counts in kibibytes.
     let peak = getrusage(UsageWho::RUSAGE_CHILDREN)?.max_rss() * 1024;
@@ -281,8 +281,8 @@ impl Drop for Member {
     }
 }
 
-/// Writes a database with about `size` bytes of keys, and its hash behind it, as
-/// `etcdctl snapshot save` does; its length.
+/// Writes a database of about `size` bytes, and its hash behind it, as `etcdctl snapshot
+/// save` does; its length.
 fn make_snapshot(path: &Path, size: u64) -> Result<u64> {
     let db = Db::open(
         path,
@@ -293,9 +293,8 @@ fn make_snapshot(path: &Path, size: u64) -> Result<u64> {
     )?;
     // No two values are the same, and none can be guessed from another.
     let mut noise = 0x9e37_79b9_7f4a_7c15_u64;
-    let keys = (size / (VALUE_BYTES as u64 + 100)).max(1);
     let mut next = 0;
-    while next < keys {
+    while next == 0 || fs::metadata(path)?.len() < size {
         let mut tx = db.begin_write()?;
         for bucket in [
             &b"key"[..],
@@ -307,7 +306,7 @@ fn make_snapshot(path: &Path, size: u64) -> Result<u64> {
         ] {
             tx.create_bucket_if_missing(bucket)?;
         }
-        for number in next..keys.min(next + KEYS_AT_ONCE) {
+        for number in next..next + KEYS_AT_ONCE {
             let value: Vec<u8> = (0..VALUE_BYTES / 8)
                 .flat_map(|_| {
                     noise ^= noise << 13;
@@ -329,8 +328,8 @@ fn make_snapshot(path: &Path, size: u64) -> Result<u64> {
             let place = [&revision.to_be_bytes()[..], b"_", &[0; 8]].concat();
             tx.put(b"key", &place, &pair.encode_to_vec())?;
         }
-        let index = keys.to_be_bytes();
-        tx.put(b"meta", b"consistent_index", &index)?;
+        let index = next + KEYS_AT_ONCE;
+        tx.put(b"meta", b"consistent_index", &index.to_be_bytes())?;
         tx.put(b"meta", b"term", &2_u64.to_be_bytes())?;
         tx.commit()?;
         next += KEYS_AT_ONCE;
