@@ -5,6 +5,7 @@
 pub mod flags;
 pub mod http;
 pub mod log;
+mod measures;
 pub mod metrics;
 mod raft;
 mod rpc;

@@ -28,16 +28,20 @@ impl Cell {
     pub fn inc(&self) {
         self.add(1);
     }
+    /// Takes from it.
+    pub fn sub(&self, n: u64) {
+        // Wraps around below zero, which reading as a signed number undoes.
+        self.0.fetch_sub(n, Ordering::Relaxed);
+    }
     /// Takes one away.
     pub fn dec(&self) {
-        // Wraps around below zero, which reading as a signed number undoes.
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.sub(1);
     }
     /// Sets it.
     pub fn set(&self, n: u64) {
         self.0.store(n, Ordering::Relaxed);
     }
-    fn get(&self) -> u64 {
+    pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -83,6 +87,8 @@ pub fn doubling(start: f64, count: usize) -> Vec<f64> {
 
 enum Series {
     Cell(Cell),
+    /// Nanoseconds, shown as seconds.
+    Seconds(Cell),
     Histogram(Histogram),
 }
 
@@ -133,8 +139,21 @@ fn cell(
     {
         Series::Cell(cell) => cell.clone(),
         // A name means one kind everywhere; a cell nobody reads is better than a panic.
-        Series::Histogram(_) => Cell::default(),
+        Series::Histogram(_) | Series::Seconds(_) => Cell::default(),
     }
+}
+
+/// Sets the counter of seconds of this name.
+pub fn set_seconds(name: &'static str, help: &'static str, to: Duration) {
+    let mut registry = registry().lock();
+    let family = registry.entry(name).or_insert_with(|| Family {
+        help,
+        kind: "counter",
+        series: BTreeMap::new(),
+    });
+    let cell = Cell::default();
+    cell.set(u64::try_from(to.as_nanos()).unwrap_or(u64::MAX));
+    family.series.insert(String::new(), Series::Seconds(cell));
 }
 
 /// The counter of this name and these labels.
@@ -175,7 +194,7 @@ pub fn histogram(
         .or_insert_with(|| Series::Histogram(made()))
     {
         Series::Histogram(histogram) => histogram.clone(),
-        Series::Cell(_) => made(),
+        Series::Cell(_) | Series::Seconds(_) => made(),
     }
 }
 
@@ -197,6 +216,10 @@ pub fn text() -> String {
                 }
                 Series::Cell(cell) => {
                     let _ = writeln!(out, "{name}{} {}", braced(labels), cell.get());
+                }
+                Series::Seconds(cell) => {
+                    let seconds = Duration::from_nanos(cell.get()).as_secs_f64();
+                    let _ = writeln!(out, "{name}{} {seconds}", braced(labels));
                 }
                 Series::Histogram(histogram) => write_histogram(&mut out, name, labels, histogram),
             }
@@ -241,6 +264,7 @@ mod tests {
         gauge("test_gauge", "Help.", &[]).set(1);
         gauge("test_gauge", "Help.", &[]).dec();
         gauge("test_gauge", "Help.", &[]).dec();
+        set_seconds("test_seconds_total", "Help.", Duration::from_millis(1500));
         histogram("test_seconds", "Help.", doubling(0.001, 2), &[])
             .observe(Duration::from_millis(2));
         let text = text();
@@ -248,6 +272,8 @@ mod tests {
             "# TYPE test_total counter",
             "test_total{To=\"a\\\"b\"} 3",
             "test_gauge -1",
+            "# TYPE test_seconds_total counter",
+            "test_seconds_total 1.5",
             "test_seconds_bucket{le=\"0.001\"} 0",
             "test_seconds_bucket{le=\"0.002\"} 1",
             "test_seconds_bucket{le=\"+Inf\"} 1",

@@ -197,6 +197,11 @@ impl Store {
         self.db.read().in_use_bytes()
     }
 
+    /// Reads of the database file that have not ended.
+    pub fn open_reads(&self) -> usize {
+        self.db.read().open_snapshots()
+    }
+
     /// Index of the last entry that was applied; entries up to it change only what
     /// is rebuilt from the log when they come again.
     pub fn consistent_index(&self) -> u64 {
@@ -336,6 +341,11 @@ impl Store {
             granted_ttl: found.granted,
             keys: named.into_iter().map(Into::into).collect(),
         })
+    }
+
+    /// How many keys go with a lease; none if there is no such lease.
+    pub fn lease_key_count(&self, id: i64) -> usize {
+        self.lessor.lock().keys(id).map_or(0, |keys| keys.len())
     }
 
     /// All leases, those that end first at the front.

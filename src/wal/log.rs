@@ -207,6 +207,11 @@ impl Wal {
         must_sync
     }
 
+    /// Bytes that were appended and not yet written.
+    pub fn buffered(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// The second half of [`Wal::save`]: writes, and syncs if `must_sync`.
     pub fn settle(&mut self, must_sync: bool) -> Result<()> {
         if self.offset + self.buffer.len() as u64 >= self.options.segment_bytes {

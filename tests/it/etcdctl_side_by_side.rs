@@ -8,12 +8,15 @@
 //!
 //! Help is compared by its skeleton: names and defaults, not descriptions.
 
+mod every;
 mod offline;
 mod rows;
+mod shells;
 pub mod side;
 mod together;
 mod users;
 mod v2;
+mod v2_backup;
 mod words;
 
 use std::fs;
@@ -253,7 +256,8 @@ fn users_and_roles_read_the_same() {
 fn every_format_reads_the_same() {
     let before = "etcdctl user add u:pw\netcdctl role add r\netcdctl role grant-permission r readwrite a b\netcdctl user grant-role u r\n";
     let rows = words::FORMATS.iter().flat_map(|format| {
-        words::ANSWERS.iter().map(move |words| match (*words, *format) {
+        let lines = words::ANSWERS.iter().chain(every::MORE);
+        lines.map(move |words| match (*words, *format) {
             // The reference crashes here.
             ("alarm disarm", "-w fields") => String::new(),
             // How wide a column is depends on how long an answer took.
@@ -263,7 +267,8 @@ fn every_format_reads_the_same() {
             ("txn", _) => format!(
                 "etcdctl txn {format} <<< \"ver(\\\"f\\\") > \\\"0\\\"\\n\\nget f\\nput f 3 --prev-kv\\n\\ndel f --prev-kv\\n\\n\"\n"
             ),
-            (words, _) => format!("etcdctl {words} {format}\n"),
+            (words, _) if every::only_once(words) => String::new(),
+            (words, _) => every::row(format, words),
         })
     });
     let table: String = std::iter::once(before.to_owned()).chain(rows).collect();
@@ -293,40 +298,6 @@ fn words_are_completed_the_same() {
     let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let [theirs, ours] = dirs.each_ref().map(|dir| Context::new(dir.path()));
     compare(words::COMPLETIONS, &theirs, &ours, [&[], &[]]);
-}
-
-/// The script for bash, in bash.
-#[test]
-fn bash_completes_with_our_script() {
-    let complete = |program: &str, words: &str, count: usize| {
-        let script = Side::Ours
-            .program(program)
-            .args(["completion", "bash"])
-            .output()
-            .expect("our program runs");
-        let dir = tempfile::tempdir().unwrap();
-        let link = dir.path().join(program);
-        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_kubedrill"), &link).unwrap();
-        fs::write(dir.path().join("script"), &script.stdout).unwrap();
-        let ask = format!(
-            "source '{}'; COMP_WORDS=('{}' {words}); COMP_CWORD={count}; COMP_TYPE=9; _{program}_complete; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
-            dir.path().join("script").display(),
-            link.display()
-        );
-        let output = Command::new("bash")
-            .args(["-c", &ask])
-            .output()
-            .expect("bash runs");
-        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{words}");
-        String::from_utf8_lossy(&output.stdout).into_owned()
-    };
-    assert_eq!(complete("etcdctl", "lea", 1), "lease\n");
-    assert_eq!(
-        complete("etcdctl", "snapshot ''", 2),
-        "restore\nsave\nstatus\n"
-    );
-    assert_eq!(complete("etcdctl", "get --keys", 2), "--keys-only\n");
-    assert_eq!(complete("etcdutl", "sn", 1), "snapshot\n");
 }
 
 #[test]

@@ -8,6 +8,8 @@ mod etcd_conformance;
 mod etcd_corrupt;
 mod etcd_crash;
 mod etcd_crossing;
+mod etcd_flags;
+mod etcd_metrics;
 mod etcd_mixed;
 mod etcdctl_side_by_side;
 mod kubectl_side_by_side;

@@ -14,6 +14,45 @@ const SECURITY: [(&str, &str); 2] = [
     ("peer-transport-security", "peer-"),
 ];
 
+/// Flags that the file has no key for. What secures a connection stands in the sections
+/// above, and options of sockets in one of their own.
+const FLAGS_ONLY: &[&str] = &[
+    "auto-tls",
+    "cert-file",
+    "client-cert-allowed-hostname",
+    "client-cert-auth",
+    "client-cert-file",
+    "client-crl-file",
+    "client-key-file",
+    "config-file",
+    "discovery-fallback",
+    "experimental-peer-skip-client-san-verification",
+    "experimental-snapshot-catchup-entries",
+    "key-file",
+    "peer-auto-tls",
+    "peer-cert-allowed-cn",
+    "peer-cert-allowed-hostname",
+    "peer-cert-file",
+    "peer-client-cert-auth",
+    "peer-client-cert-file",
+    "peer-client-key-file",
+    "peer-crl-file",
+    "peer-key-file",
+    "peer-trusted-ca-file",
+    "proxy",
+    "proxy-dial-timeout",
+    "proxy-failure-wait",
+    "proxy-read-timeout",
+    "proxy-refresh-interval",
+    "proxy-write-timeout",
+    "raft-read-timeout",
+    "raft-write-timeout",
+    "socket-reuse-address",
+    "socket-reuse-port",
+    "trusted-ca-file",
+    "version",
+];
+
 /// Reads the text of a configuration file. The second part of the answer lists
 /// keys that mean nothing; the reference passes over them in silence, the caller
 /// should say them.
@@ -63,7 +102,7 @@ impl File {
                         _ => self.unknown.push(format!("{key}.{name}")),
                     }
                 }
-            } else if matches!(key.as_str(), "version" | "config-file") {
+            } else if FLAGS_ONLY.contains(&key.as_str()) {
                 self.unknown.push(key.clone());
             } else {
                 // The file's name for this one differs from the flag's.
@@ -84,6 +123,10 @@ impl File {
             return Err(mismatch(value, section, "embed.securityConfig"));
         };
         for (key, value) in map.iter().filter(|(_, value)| !value.is_null()) {
+            if key == "allowed-cn" && prefix.is_empty() {
+                refuse_client_names(value, &format!("{section}.{key}"))?;
+                continue;
+            }
             let name = match (key.as_str(), prefix) {
                 ("client-cert-file" | "client-key-file", "peer-") => format!("peer-{key}"),
                 ("allowed-cn", "peer-") => "peer-cert-allowed-cn".to_owned(),
@@ -132,6 +175,19 @@ impl File {
                 // The reference writes this to standard error and exits.
                 _ => format!("unexpected error setting up {name}: {error}"),
             })
+    }
+}
+
+/// The names that clients may have, which only the file can tell and no flag.
+fn refuse_client_names(value: &Value, key: &str) -> Result<(), String> {
+    match value {
+        Value::Array(names) if names.iter().all(Value::is_string) => match names.is_empty() {
+            true => Ok(()),
+            false => Err(format!(
+                "{key} is not supported by this server: it limits the names of peers alone (peer-transport-security.allowed-cn)"
+            )),
+        },
+        _ => Err(mismatch(value, key, "[]string")),
     }
 }
 

@@ -245,6 +245,20 @@ fn a_file_stands_in_for_flags() {
     assert_eq!(options.listen_client.len(), 2);
     assert!(options.client_tls.client_cert_auth);
     assert_eq!(
+        parse_file("client-transport-security:\n  allowed-cn: [a]\n")
+            .err()
+            .as_deref(),
+        Some(
+            "client-transport-security.allowed-cn is not supported by this server: it limits the names of peers alone (peer-transport-security.allowed-cn)"
+        )
+    );
+    // A flag that the file has no key for.
+    let (values, unknown) = parse_file("cert-file: /c\n").expect("a file");
+    assert_eq!(
+        (values.text("cert-file"), unknown),
+        ("", vec!["cert-file".to_owned()])
+    );
+    assert_eq!(
         parse_file("snapshot-count: \"many\"\n").err().as_deref(),
         Some(
             "error unmarshaling JSON: while decoding JSON: json: cannot unmarshal string into Go struct field configYAML.snapshot-count of type uint64"

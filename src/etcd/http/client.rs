@@ -7,8 +7,8 @@ use http::{HeaderValue, Method, StatusCode, header};
 use tower::ServiceExt;
 
 use super::{
-    answer, gateway::Gateway, gauges, grpc_health, health, peer::version, serve::Remote,
-    v2::V2Handler,
+    answer, gateway::Gateway, gauges, grpc_counts, grpc_health, health, peer::version,
+    serve::Remote, v2::V2Handler,
 };
 use crate::{metrics, server::Server};
 
@@ -87,7 +87,10 @@ impl ClientHandler {
                 Some(_) if request.uri().path() == HEALTH_CHECK => {
                     grpc_health::check(request).await
                 }
-                Some(grpc) => worded(call(grpc, request).await),
+                Some(grpc) => {
+                    let answer = |request| async { worded(call(grpc, request).await) };
+                    grpc_counts::counted(request, answer).await
+                }
                 None => answer::not_found(),
             };
         }

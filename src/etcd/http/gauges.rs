@@ -3,7 +3,8 @@
 use std::fs;
 
 use crate::{
-    metrics::{counter, gauge},
+    measures::{measures, process_times},
+    metrics::{counter, gauge, set_seconds},
     server::Server,
     version::VERSION,
 };
@@ -35,6 +36,8 @@ pub async fn follow_leader(server: Server) {
 
 /// Sets every gauge to the present.
 pub fn refresh(server: &Server) {
+    // Those that nothing has counted yet stand at zero.
+    measures();
     let yes = |name: &'static str, help: &'static str, on: bool| {
         gauge(name, help, &[]).set(u64::from(on))
     };
@@ -146,10 +149,105 @@ pub fn refresh(server: &Server) {
         )
         .set(1);
     }
+    set(
+        "etcd_mvcc_db_open_read_transactions",
+        "The number of currently open read transactions",
+        size(store.open_reads()),
+    );
+    of_v2(&store.v2_stats());
     process(&set);
+    octets();
+}
+
+/// What the v2 store has counted, by the names of its actions.
+fn of_v2(stats: &mvcc::v2::Stats) {
+    let by_action =
+        |name, help, action: &str, n: u64| counter(name, help, &[("action", action)]).set(n);
+    for (action, good, bad) in [
+        ("set", stats.sets_success, stats.sets_fail),
+        ("create", stats.create_success, stats.create_fail),
+        ("update", stats.update_success, stats.update_fail),
+        ("delete", stats.delete_success, stats.delete_fail),
+        (
+            "compareAndSwap",
+            stats.compare_and_swap_success,
+            stats.compare_and_swap_fail,
+        ),
+        (
+            "compareAndDelete",
+            stats.compare_and_delete_success,
+            stats.compare_and_delete_fail,
+        ),
+    ] {
+        by_action(
+            "etcd_debugging_store_writes_total",
+            "Total number of writes (e.g. set/compareAndDelete) seen by this member.",
+            action,
+            good + bad,
+        );
+    }
+    by_action(
+        "etcd_debugging_store_reads_total",
+        "Total number of reads action by (get/getRecursive), local to this member.",
+        "get",
+        stats.gets_success + stats.gets_fail,
+    );
+    counter(
+        "etcd_debugging_store_expires_total",
+        "Total number of expired keys.",
+        &[],
+    )
+    .set(stats.expire_count);
+    gauge(
+        "etcd_debugging_store_watchers",
+        "Count of currently active watchers.",
+        &[],
+    )
+    .set(stats.watchers);
+}
+
+/// Bytes that went through the network of this process' namespace.
+fn octets() {
+    let text = fs::read_to_string("/proc/self/net/netstat").unwrap_or_default();
+    for (name, help, column) in [
+        (
+            "process_network_receive_bytes_total",
+            "Number of bytes received by the process over the network.",
+            "InOctets",
+        ),
+        (
+            "process_network_transmit_bytes_total",
+            "Number of bytes sent by the process over the network.",
+            "OutOctets",
+        ),
+    ] {
+        if let Some(bytes) = column_of(&text, "IpExt:", column) {
+            counter(name, help, &[]).set(bytes);
+        }
+    }
+}
+
+/// A number of a table whose lines come in twos: names, then numbers.
+fn column_of(text: &str, table: &str, column: &str) -> Option<u64> {
+    let mut lines = text.lines().filter(|line| line.starts_with(table));
+    let at = lines.next()?.split(' ').position(|name| name == column)?;
+    lines.next()?.split(' ').nth(at)?.parse().ok()
 }
 
 fn process(set: &dyn Fn(&'static str, &'static str, u64)) {
+    let read = |path| fs::read_to_string(path).unwrap_or_default();
+    if let Some((started, worked)) = process_times(&read("/proc/self/stat"), &read("/proc/stat")) {
+        set(
+            "process_start_time_seconds",
+            "Start time of the process since unix epoch in seconds.",
+            started,
+        );
+        set_seconds(
+            "process_cpu_seconds_total",
+            "Total user and system CPU time spent in seconds.",
+            worked,
+        );
+    }
     let open = fs::read_dir("/proc/self/fd")
         .map(|files| files.count() as u64)
         .unwrap_or(0);
@@ -203,6 +301,14 @@ fn fd_limit(limits: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn columns_are_found_by_name() {
+        let text = "TcpExt: A\nTcpExt: 1\nIpExt: A InOctets B\nIpExt: 5 77 6\n";
+        assert_eq!(column_of(text, "IpExt:", "InOctets"), Some(77));
+        assert_eq!(column_of(text, "IpExt:", "OutOctets"), None);
+        assert_eq!(column_of("", "IpExt:", "InOctets"), None);
+    }
 
     #[test]
     fn the_limit_of_descriptors_is_found() {

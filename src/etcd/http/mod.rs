@@ -4,6 +4,7 @@ pub mod answer;
 pub mod client;
 pub mod gateway;
 pub mod gauges;
+mod grpc_counts;
 mod grpc_health;
 mod health;
 pub mod peer;

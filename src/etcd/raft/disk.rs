@@ -13,6 +13,7 @@ use wal::{Snapshotter, Wal};
 use wire::{raftpb as pb, walpb};
 
 use super::{convert, events::Done};
+use crate::measures::{measures, timed};
 
 /// How often old segments and snapshots are removed (`purgeFileInterval`).
 const PURGE_INTERVAL: Duration = Duration::from_secs(30);
@@ -109,7 +110,11 @@ impl Batch {
     fn add(&mut self, wal: &mut Wal, write: Write) {
         let entries: Vec<_> = write.entries.into_iter().map(convert::entry_out).collect();
         let state = write.hard_state.unwrap_or_default();
-        self.must_sync |= wal.append(&state, &entries);
+        let waiting = wal.buffered();
+        self.must_sync |= timed(&measures().wal_write, || wal.append(&state, &entries));
+        measures()
+            .wal_write_bytes
+            .add((wal.buffered() - waiting) as u64);
         self.number = Some(write.number);
     }
 
@@ -117,7 +122,12 @@ impl Batch {
         let Some(number) = self.number.take() else {
             return Ok(());
         };
-        wal.settle(std::mem::take(&mut self.must_sync))?;
+        let must_sync = std::mem::take(&mut self.must_sync);
+        if must_sync {
+            timed(&measures().wal_fsync, || wal.settle(true))?;
+        } else {
+            wal.settle(false)?;
+        }
         let _ = done.send(Done::Persisted(number));
         Ok(())
     }
@@ -127,7 +137,7 @@ impl Disk {
     /// The file first, then the record in the log: a file without a record is ignored
     /// at the next start, a record without a file would stop it.
     fn save_snapshot(&mut self, snapshot: &pb::Snapshot) -> Result<(), wal::Error> {
-        self.snapshotter.save(snapshot)?;
+        timed(&measures().snap_save, || self.snapshotter.save(snapshot))?;
         let metadata = &snapshot.metadata;
         self.wal.save_snapshot(&walpb::Snapshot {
             index: metadata.index,

@@ -15,7 +15,7 @@ use wire::etcdserverpb::{
 };
 
 use super::{Context, caller, status};
-use crate::server::EtcdError;
+use crate::{measures::measures, server::EtcdError};
 
 /// Bytes in one piece of a snapshot, as the reference cuts it.
 const SNAPSHOT_PIECE: usize = 32 * 1024;
@@ -181,6 +181,7 @@ fn send_snapshot(snapshot: &bolt::ReadTx, pieces: Pieces) {
         ..SnapshotResponse::default()
     };
     if out.pieces.blocking_send(Ok(last)).is_ok() {
+        measures().backend_snapshot.observe(started.elapsed());
         crate::info!(
             "v3rpc/maintenance.go:183", "successfully sent database snapshot to client",
             "total-bytes" => total, "size" => crate::size::bytes(total),

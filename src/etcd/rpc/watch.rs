@@ -20,7 +20,10 @@ use wire::etcdserverpb::{
 };
 
 use super::{Context, caller, status};
-use crate::server::{Caller, EtcdError};
+use crate::{
+    measures::measures,
+    server::{Caller, EtcdError},
+};
 
 /// Stands for no watch, and for all watches of a stream.
 const NO_WATCH: i64 = -1;
@@ -270,6 +273,8 @@ impl Session {
         }
         for ready in taken {
             let (id, had_events) = (ready.watch_id, !ready.events.is_empty());
+            let count = ready.events.len() as u64;
+            let _pending = Pending::new(count);
             let response = self.response(ready);
             if self.fragment.contains(&id) {
                 for part in fragments(response, self.context.request_limit) {
@@ -278,6 +283,7 @@ impl Session {
             } else {
                 self.send(response).await?;
             }
+            measures().events.add(count);
             if had_events && let Some(due) = self.progress.get_mut(&id) {
                 // The events told the client as much as a note would.
                 *due = false;
@@ -339,6 +345,22 @@ fn fragments(mut response: WatchResponse, limit: usize) -> Vec<WatchResponse> {
     part.fragment = false;
     parts.push(part);
     parts
+}
+
+/// Events on their way to a client, counted as long as this lives.
+struct Pending(u64);
+
+impl Pending {
+    fn new(count: u64) -> Self {
+        measures().events_pending.add(count);
+        Self(count)
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        measures().events_pending.sub(self.0);
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::{
         atomic::Ordering,
         mpsc::{Receiver, Sender, sync_channel},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use mvcc::{ConfChanged, Store};
@@ -23,13 +23,17 @@ use wire::{
 use super::{
     EtcdError, Server,
     auth::{hash_old_entry, log_change},
+    background::commit,
     progress::Outcome,
     snapshots::{self, DbSource},
 };
-use crate::raft::{
-    convert,
-    disk::Job,
-    events::{ApplyJob, Done},
+use crate::{
+    measures::{Took, While, measures},
+    raft::{
+        convert,
+        disk::Job,
+        events::{ApplyJob, Done},
+    },
 };
 
 /// How far the log is applied.
@@ -139,7 +143,17 @@ impl Applier {
         hash_old_entry(&mut request, self.server.0.config.bcrypt_cost)?;
         let now = self.server.0.clock.monotonic();
         let enabled = self.store().auth_enabled();
+        let leased = request
+            .lease_revoke
+            .as_ref()
+            .map_or(0, |revoke| self.store().lease_key_count(revoke.id));
+        let begun = Instant::now();
         let applied = self.store().apply(index, term, &request, now);
+        let took = Took {
+            it: begun.elapsed(),
+            too_long: self.server.0.config.warning_apply_duration,
+            leased,
+        };
         if matches!(&applied.response, Ok(response) if *response != mvcc::Response::None) {
             log_change(&request, enabled);
         }
@@ -147,8 +161,9 @@ impl Applier {
             self.server.change_tokens(change);
         }
         if applied.batch_full {
-            self.store().commit()?;
+            commit(self.store())?;
         }
+        measures().applied(&request, &applied.response, took);
         if applied.compaction_scheduled {
             self.server.0.compaction.notify_one();
         }
@@ -250,6 +265,7 @@ impl Applier {
         if metadata.index <= self.applied.index {
             return Ok(());
         }
+        let _in_progress = While::new(&measures().snapshot_in_progress);
         crate::info!("etcdserver/server.go:1305", "applying snapshot",
             "current-snapshot-index" => self.applied.snapshot,
             "current-applied-index" => self.applied.index,
@@ -311,7 +327,7 @@ impl Applier {
             "local-member-snapshot-index" => applied.snapshot,
             "local-member-snapshot-count" => count);
         // The db must never be older than the newest snapshot.
-        self.store().commit()?;
+        commit(self.store())?;
         let snapshot = snapshots::snapshot(
             self.store(),
             applied.index,

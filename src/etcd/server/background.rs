@@ -9,6 +9,7 @@ use std::{
 use wire::etcdserverpb::{self as pb, Request};
 
 use super::{AutoCompaction, Caller, EtcdError, Server, VERSION};
+use crate::measures::measures;
 
 /// How often expired leases are looked for, and how many are revoked at once
 /// (`lease/lessor.go`).
@@ -35,7 +36,7 @@ impl Server {
                 Err(RecvTimeoutError::Timeout) => false,
                 Ok(()) | Err(RecvTimeoutError::Disconnected) => true,
             };
-            if let Err(error) = self.0.store.commit() {
+            if let Err(error) = commit(&self.0.store) {
                 return self.fail(error.into());
             }
             if last {
@@ -47,11 +48,23 @@ impl Server {
     /// Does scheduled compactions in small steps, so that writes aren't held up.
     pub(crate) async fn compact_regularly(self) {
         loop {
+            let begun = std::time::Instant::now();
+            let mut steps = 0;
             while self.0.store.compaction_pending().is_some() {
+                let step = std::time::Instant::now();
                 match self.blocking(|store| store.compact_step()).await {
-                    Ok(_) => tokio::time::sleep(COMPACTION_PAUSE).await,
+                    Ok(_) => {
+                        // This series counts milliseconds where others count seconds.
+                        measures().compaction_pause.observe(step.elapsed() * 1000);
+                        tokio::time::sleep(COMPACTION_PAUSE).await;
+                    }
                     Err(error) => return self.fail(error),
                 }
+                steps += 1;
+            }
+            if steps > 0 {
+                measures().compaction_total.observe(begun.elapsed() * 1000);
+                measures().compaction_last.set(self.0.clock.wall() / 1000);
             }
             self.0.compaction.notified().await;
         }
@@ -78,6 +91,7 @@ impl Server {
             let now = self.0.clock.monotonic();
             let expired = self.0.store.lease_expired(now, LEASES_PER_ROUND);
             if !expired.is_empty() && self.ensure_leadership().await {
+                measures().leases_expired.add(expired.len() as u64);
                 self.revoke(expired).await;
             }
             if self.0.config.lease_checkpoint {
@@ -265,6 +279,16 @@ impl Server {
                 "revision" => revision, "error" => error.to_string()),
         }
     }
+}
+
+/// Writes what was applied to the db; false if there was nothing to write.
+pub(crate) fn commit(store: &mvcc::Store) -> mvcc::Result<bool> {
+    let begun = std::time::Instant::now();
+    let written = store.commit()?;
+    if written {
+        measures().backend_commit.observe(begun.elapsed());
+    }
+    Ok(written)
 }
 
 /// Major and minor version.

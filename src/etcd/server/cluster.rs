@@ -170,8 +170,10 @@ impl Server {
             },
             is_promote: true,
         };
-        self.change(ConfChangeType::ConfChangeAddNode, id, context.to_json())
-            .await
+        let kind = ConfChangeType::ConfChangeAddNode;
+        let members = self.change(kind, id, context.to_json()).await?;
+        crate::measures::measures().promotions.inc();
+        Ok(members)
     }
 
     /// The members as `/members` of the peer port lists them.

@@ -14,7 +14,10 @@ use super::{
     Caller, EtcdError, Server,
     progress::{Outcome, Waiter},
 };
-use crate::raft::events::Event;
+use crate::{
+    measures::{While, measures},
+    raft::events::Event,
+};
 
 /// Entries that may be committed and not yet applied before writes are refused
 /// (`v3_server.go`, `maxGapBetweenApplyAndCommitIndex`).
@@ -36,6 +39,7 @@ impl Server {
             self.blocking(move |store| store.range(&who, &request))
                 .await?
         };
+        measures().range();
         self.fill(&mut response.header);
         Ok(response)
     }
@@ -130,7 +134,8 @@ impl Server {
         if physical {
             self.compacted_up_to(revision).await?;
             // A crash must not begin the finished compaction again.
-            self.blocking(|store| store.commit()).await?;
+            self.blocking(|store| super::background::commit(store))
+                .await?;
         }
         response.header.get_or_insert_default().revision = self.0.store.revision();
         self.fill(&mut response.header);
@@ -259,6 +264,7 @@ impl Server {
         event: Event,
     ) -> Result<Outcome, EtcdError> {
         let started = self.0.clock.monotonic();
+        let _pending = While::new(&measures().proposals_pending);
         let waiting = async {
             self.0
                 .inbox
@@ -267,11 +273,15 @@ impl Server {
                 .map_err(|_| EtcdError::Stopped)?;
             (&mut waiter.receiver).await.map_err(|_| EtcdError::Stopped)
         };
-        tokio::select! {
+        let outcome = tokio::select! {
             outcome = waiting => outcome,
             () = tokio::time::sleep(self.request_timeout()) => Err(self.timeout_error(started)),
             () = self.0.stopping.cancelled() => Err(EtcdError::Stopped),
+        };
+        if !matches!(outcome, Ok(Outcome::Applied(_) | Outcome::Changed(_))) {
+            measures().proposals_failed.inc();
         }
+        outcome
     }
 }
 

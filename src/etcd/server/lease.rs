@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use wire::etcdserverpb::{self as pb, InternalRaftRequest};
 
 use super::{Caller, EtcdError, Server};
+use crate::measures::measures;
 
 /// How long a renewal waits for the log to be applied (`v3_server.go`, `applyTimeout`).
 const APPLY_TIMEOUT: Duration = Duration::from_secs(1);
@@ -94,6 +95,7 @@ impl Server {
                     ttl,
                     clear_checkpoint,
                 } => {
+                    measures().leases_renewed.inc();
                     if clear_checkpoint {
                         let checkpoint = pb::LeaseCheckpoint {
                             id,

@@ -6,7 +6,10 @@ use mvcc::Response;
 use wire::etcdserverpb::{self as pb, AlarmType, InternalRaftRequest};
 
 use super::{Caller, EtcdError, Server, VERSION};
-use crate::raft::events::Event;
+use crate::{
+    measures::{While, measures, timed},
+    raft::events::Event,
+};
 
 impl Server {
     /// Status of this member.
@@ -34,7 +37,9 @@ impl Server {
 
     /// `Maintenance.Hash`.
     pub async fn hash(&self) -> Result<pb::HashResponse, EtcdError> {
-        let (hash, revision) = self.blocking(|store| store.hash()).await?;
+        let (hash, revision) = self
+            .blocking(|store| timed(&measures().hash, || store.hash()))
+            .await?;
         Ok(pb::HashResponse {
             header: Some(self.header_at(revision)),
             hash,
@@ -43,7 +48,9 @@ impl Server {
 
     /// `Maintenance.HashKV`; revision 0 is the newest.
     pub async fn hash_kv(&self, revision: i64) -> Result<pb::HashKvResponse, EtcdError> {
-        let (found, current) = self.blocking(move |store| store.hash_kv(revision)).await?;
+        let (found, current) = self
+            .blocking(move |store| timed(&measures().hash_rev, || store.hash_kv(revision)))
+            .await?;
         Ok(pb::HashKvResponse {
             header: Some(self.header_at(current)),
             hash: found.hash,
@@ -57,8 +64,13 @@ impl Server {
     pub async fn defragment(&self) -> Result<(), EtcdError> {
         self.compacted_up_to(i64::MAX).await?;
         let options = self.0.bolt_options.clone();
-        self.blocking(move |store| store.defragment(&|path| bolt::Db::open(path, options.clone())))
-            .await
+        let _inflight = While::new(&measures().defrag_inflight);
+        self.blocking(move |store| {
+            timed(&measures().backend_defrag, || {
+                store.defragment(&|path| bolt::Db::open(path, options.clone()))
+            })
+        })
+        .await
     }
 
     /// A snapshot of the db as it is now, for `Maintenance.Snapshot`.

@@ -12,7 +12,7 @@ use super::{
     EtcdError,
     progress::{Progress, RequestIds},
 };
-use crate::raft::events::Event;
+use crate::{measures::measures, raft::events::Event};
 
 /// After so long without an answer the leader is asked again (`readIndexRetryTime`).
 const RETRY: Duration = Duration::from_millis(500);
@@ -47,6 +47,9 @@ impl Reads {
                 batch.push(next);
             }
             let result = self.confirm().await;
+            if result.is_err() {
+                measures().failed_reads.inc();
+            }
             for waiting in batch {
                 // Whoever asked may have gone away.
                 let _ = waiting.send(result.clone());
@@ -88,7 +91,10 @@ impl Reads {
                     _ = leaders.changed() => return Err(EtcdError::LeaderChanged),
                     // A new leader can't answer before an entry of its term is committed.
                     _ = first_commits.changed() => break,
-                    () = sleep_until(deadline) => return Err(EtcdError::Timeout),
+                    () = sleep_until(deadline) => {
+                        measures().slow_reads.inc();
+                        return Err(EtcdError::Timeout);
+                    }
                     () = sleep_until(retry) => {
                         crate::warn!("etcdserver/v3_server.go:892",
                             "waiting for ReadIndex response took too long, retrying",

@@ -267,9 +267,13 @@ impl RaftTransport {
             .inbox
             .receive_snapshot(index)
             .map_err(|error| failed(error.to_string()))?;
+        let begun = std::time::Instant::now();
         let bytes = save(file, &mut reader, stall * 6)
             .await
             .map_err(|error| failed(error.to_string()))?;
+        crate::measures::measures()
+            .snap_db_save
+            .observe(begun.elapsed());
         super::received_bytes(message.from).add(size + bytes);
         crate::info!(
             "rafthttp/http.go:303", "received and saved database snapshot",

@@ -29,18 +29,25 @@ const UDP_BYTES: usize = 1232;
 
 /// The endpoints that the flags find; none without `--discovery-srv`.
 pub fn endpoints(flags: &Parsed) -> Result<Vec<String>, Exit> {
-    let domain = flags.text("discovery-srv");
+    find_endpoints(
+        flags.text("discovery-srv"),
+        flags.text("discovery-srv-name"),
+        flags.boolean("insecure-discovery"),
+    )
+}
+
+/// The endpoints that the records of a domain name; none without a domain.
+pub fn find_endpoints(domain: &str, suffix: &str, insecure: bool) -> Result<Vec<String>, Exit> {
     if domain.is_empty() {
         return Ok(Vec::new());
     }
     let resolver = Resolver::from_file();
-    let suffix = flags.text("discovery-srv-name");
     // On a thread of its own: commands ask for endpoints before and after their own
     // runtime has begun, and none runs within another.
     let look_up = || block_on(async { find(&resolver, domain, suffix).await.map_err(Exit::error) });
     let found = std::thread::scope(|threads| threads.spawn(look_up).join())
         .map_err(|_| Exit::error("the look-up of the endpoints failed"))??;
-    Ok(secure_only(found, flags.boolean("insecure-discovery")))
+    Ok(secure_only(found, insecure))
 }
 
 /// A host and a port out of an SRV record.

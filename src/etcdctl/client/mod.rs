@@ -28,6 +28,7 @@ use crate::flags::Invocation;
 pub use balancer::Balancer;
 pub use call::{CallOptions, Retry, both_streams, next, server_stream, unary};
 pub use connect::resolve;
+pub use discovery::find_endpoints;
 pub use error::RpcError;
 use login::Login;
 use tls::Credentials;

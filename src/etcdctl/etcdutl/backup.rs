@@ -92,11 +92,14 @@ struct Work {
     member: PathBuf,
     wal: PathBuf,
     renames: Vec<(PathBuf, PathBuf)>,
+    /// The backup's directory, if it was not there before.
+    made: Option<PathBuf>,
     done: bool,
 }
 
 impl Work {
     fn begin(backup_dir: &Path, wal: Option<&Path>) -> Result<Self, OfflineError> {
+        let made = (!backup_dir.exists()).then(|| backup_dir.to_owned());
         let part = backup_dir.join("member.copying");
         // What an earlier attempt left under this name is nobody's.
         let _ = fs::remove_dir_all(&part);
@@ -121,6 +124,7 @@ impl Work {
             member: part,
             wal,
             renames,
+            made,
             done: false,
         })
     }
@@ -149,6 +153,10 @@ impl Drop for Work {
             for (from, _) in &self.renames {
                 // What can't be removed has a name that says what it is.
                 let _ = fs::remove_dir_all(from);
+            }
+            if let Some(dir) = &self.made {
+                // Not empty means that someone else has put something there.
+                let _ = fs::remove_dir(dir);
             }
         }
     }
@@ -236,12 +244,22 @@ fn translate(document: &[u8], member: &Member) -> Result<Vec<u8>, OfflineError> 
         .pointer_mut("/Root/Children/0/Children")
         .and_then(serde_json::Value::as_object_mut)
         .ok_or_else(|| failed(&"it has no directory /0"))?;
+    let count = |name: &str| {
+        let entries = cluster.get(name).and_then(|dir| dir.get("Children"));
+        entries
+            .and_then(serde_json::Value::as_object)
+            .map_or(0, |all| all.len() as u64)
+    };
+    // Each removal is a change of the store, and so is the new member.
+    let changes = count("members") + count("removed_members") + 1;
     cluster.remove("removed_members");
     let members = mine
         .pointer("/Root/Children/0/Children/members")
         .cloned()
         .ok_or_else(|| failed(&"it has no directory /0/members"))?;
     cluster.insert("members".into(), members);
+    let index = store["CurrentIndex"].as_u64().unwrap_or_default();
+    store["CurrentIndex"] = (index + changes).into();
     serde_json::to_vec(&store).map_err(|error| failed(&error))
 }
 

@@ -382,6 +382,11 @@ fn rewrite(
     for bucket in [&b"members"[..], b"members_removed"] {
         empty(&mut tx, bucket).map_err(SnapshotError::database)?;
     }
+    // A database that no server has opened may lack them.
+    for bucket in [&b"members"[..], b"members_removed", b"cluster", b"meta"] {
+        tx.create_bucket_if_missing(bucket)
+            .map_err(SnapshotError::database)?;
+    }
     if let Some(amount) = revision_bump {
         bump(&mut tx, amount)?;
     }

@@ -193,6 +193,7 @@ impl Client {
             dial_timeout: total.map_or(DIAL_TIMEOUT, |total| total.min(DIAL_TIMEOUT)),
             header_timeout: context.global_duration("timeout"),
             authorization: authorization(context)?,
+            server_name: Discovery::of(context).server_name(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -424,16 +425,40 @@ impl Exchange<'_> {
     }
 }
 
-/// The endpoints of the flags, else those of the environment, else the usual ones.
+/// Whose SRV records name the endpoints, and whether those without TLS are taken.
+struct Discovery {
+    domain: String,
+    insecure: bool,
+}
+
+impl Discovery {
+    fn of(context: &Context) -> Self {
+        let variable = std::env::var("ETCDCTL_INSECURE_DISCOVERY").unwrap_or_default();
+        Self {
+            domain: context.global_or("discovery-srv", "ETCDCTL_DISCOVERY_SRV"),
+            insecure: context.global_is_set("insecure-discovery") || !variable.is_empty(),
+        }
+    }
+
+    fn endpoints(&self) -> Result<Vec<String>, String> {
+        // API 2 has a variable for the service's name, and no flag.
+        let suffix = std::env::var("ETCDCTL_DISCOVERY_SRV_NAME").unwrap_or_default();
+        client::find_endpoints(&self.domain, &suffix, self.insecure)
+            .map_err(|exit| exit.message.unwrap_or_default())
+    }
+
+    /// The name that servers must prove: records come from whoever answers for DNS.
+    fn server_name(self) -> Option<String> {
+        Some(self.domain).filter(|domain| !self.insecure && !domain.is_empty())
+    }
+}
+
+/// The endpoints that DNS names, else those of the flags, else those of the
+/// environment, else the usual ones.
 fn endpoints(context: &Context) -> Result<Vec<Url>, String> {
-    if !context
-        .global_or("discovery-srv", "ETCDCTL_DISCOVERY_SRV")
-        .is_empty()
-    {
-        return Err(
-            "--discovery-srv is not supported with ETCDCTL_API=2; name the endpoints with --endpoints"
-                .to_owned(),
-        );
+    let found = Discovery::of(context).endpoints()?;
+    if !found.is_empty() {
+        return found.iter().map(|url| Url::parse(url)).collect();
     }
     let named = [
         ("endpoints", "ETCDCTL_ENDPOINTS"),

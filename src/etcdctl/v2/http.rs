@@ -56,6 +56,8 @@ pub struct Transport {
     pub header_timeout: Option<Duration>,
     /// The value of `Authorization`, if any.
     pub authorization: Option<String>,
+    /// The name that a certificate must carry in the place of the URL's host.
+    pub server_name: Option<String>,
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -160,6 +162,7 @@ impl Transport {
             return Ok(Box::new(tcp));
         }
         let host = address.rsplit_once(':').map_or("", |(host, _)| host);
+        let host = self.server_name.as_deref().unwrap_or(host);
         let name = server_name(host.trim_matches(['[', ']'])).map_err(Failure::Other)?;
         let shaken = timeout(
             HANDSHAKE,

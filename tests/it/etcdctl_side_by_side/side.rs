@@ -45,6 +45,11 @@ pub struct Row {
 }
 
 impl Row {
+    /// The command line, its program first.
+    pub fn words(&self) -> &[String] {
+        &self.words
+    }
+
     pub fn parse(line: &str) -> Self {
         let (line, input) = match line.split_once("<<<") {
             Some((line, input)) => {

@@ -1,0 +1,149 @@
+//! The completion scripts, each in its shell: subcommands and flags are offered. A shell
+//! that is not there is said, and its test has nothing to do.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::offline::text;
+use super::side::Side;
+
+/// Command lines, and what is offered for the word at their end.
+const LINES: &[(&str, &[&str])] = &[
+    ("etcdctl lea", &["lease"]),
+    ("etcdctl snapshot ", &["restore", "save", "status"]),
+    ("etcdctl get --keys", &["--keys-only"]),
+    ("etcdutl snapshot st", &["status"]),
+    ("etcdutl snapshot restore --skip", &["--skip-hash-check"]),
+];
+
+/// Whether a program is there; says so if it is not.
+fn is_there(shell: &str) -> bool {
+    let asked = Command::new(shell)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    let missing = asked.is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    if missing {
+        eprintln!("skipped: there is no {shell} on this machine");
+    }
+    !missing
+}
+
+/// Both programs under their names, and their scripts for a shell.
+fn prepare(shell: &str) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a directory");
+    for program in ["etcdctl", "etcdutl"] {
+        let mut command = Side::Ours.program(program);
+        let script = command.args(["completion", shell]).output();
+        let script = script.expect("our program runs");
+        assert!(script.status.success(), "{script:?}");
+        std::fs::write(dir.path().join(format!("{program}.{shell}")), script.stdout)
+            .expect("a file");
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_kubedrill"), dir.path().join(program))
+            .expect("a link");
+    }
+    dir
+}
+
+/// Runs a shell in a directory that is the first to be searched for programs.
+fn ask(dir: &Path, words: &[&str]) -> String {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let output = Command::new(words[0])
+        .args(&words[1..])
+        .current_dir(dir)
+        .env("PATH", format!("{}:{path}", dir.display()))
+        .env("HOME", dir)
+        .env("TERM", "dumb")
+        .stdin(Stdio::null())
+        .output()
+        .expect("the shell runs");
+    assert_eq!(text(&output.stderr), "", "{words:?}");
+    assert!(output.status.success(), "{words:?}: {output:?}");
+    text(&output.stdout)
+}
+
+#[test]
+fn bash_completes_with_our_script() {
+    let dir = prepare("bash");
+    for (line, offered) in LINES {
+        let mut words: Vec<&str> = line.split(' ').collect();
+        let program = words.remove(0);
+        let quoted: String = words.iter().map(|word| format!(" '{word}'")).collect();
+        let script = format!(
+            "source {program}.bash; COMP_WORDS=('{program}'{quoted}); COMP_CWORD={}; COMP_TYPE=9; _{program}_complete; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            words.len()
+        );
+        let said = ask(dir.path(), &["bash", "--norc", "-c", &script]);
+        assert_eq!(said.lines().collect::<Vec<_>>(), *offered, "{line}");
+    }
+}
+
+#[test]
+fn fish_completes_with_our_script() {
+    if !is_there("fish") {
+        return;
+    }
+    let dir = prepare("fish");
+    for (line, offered) in LINES {
+        let script =
+            format!("source etcdctl.fish; source etcdutl.fish; complete --do-complete '{line}'");
+        let said = ask(dir.path(), &["fish", "--no-config", "-c", &script]);
+        let mut words = Vec::new();
+        for line in said.lines() {
+            let (word, about) = line.split_once('\t').expect("a description");
+            assert!(!about.is_empty(), "{line}");
+            words.push(word);
+        }
+        assert_eq!(words, *offered, "{line}");
+    }
+}
+
+/// zsh completes in its line editor alone, so another zsh types into it. Each wait ends
+/// when what is waited for is there.
+const TYPE: &str = r#"zmodload zsh/zpty
+zpty inner zsh -f -i
+zpty -w inner "PS1=; autoload -U compinit; compinit -u -D; source ./etcdctl.zsh; source ./etcdutl.zsh; echo REA''DY"
+zpty -r -m inner said '*READY*'
+zpty -w -n inner "$1"$'\t'
+shift
+said= pattern=
+for wanted in "$@"; do pattern+="*$wanted"; done
+for (( tries = 0; tries < 300; tries++ )); do
+    while zpty -r -t inner part; do said+=$part; done
+    [[ $said == $~pattern* ]] && break
+    sleep 0.1
+done
+zpty -d inner
+[[ $said == $~pattern* ]]"#;
+
+#[test]
+fn zsh_completes_with_our_script() {
+    if !is_there("zsh") {
+        return;
+    }
+    let dir = prepare("zsh");
+    for (line, offered) in LINES {
+        let mut words = vec!["timeout", "60", "zsh", "-f", "-c", TYPE, "zsh", *line];
+        words.extend(*offered);
+        ask(dir.path(), &words);
+    }
+}
+
+#[test]
+fn powershell_completes_with_our_script() {
+    if !is_there("pwsh") {
+        return;
+    }
+    let dir = prepare("powershell");
+    for (line, offered) in LINES {
+        let script = format!(
+            "foreach ($name in 'etcdctl', 'etcdutl') {{ Invoke-Expression (Get-Content -Raw \"$name.powershell\") }}; (TabExpansion2 -inputScript '{line}' -cursorColumn {}).CompletionMatches.CompletionText",
+            line.len()
+        );
+        let said = ask(dir.path(), &["pwsh", "-NoProfile", "-Command", &script]);
+        assert_eq!(said.lines().collect::<Vec<_>>(), *offered, "{line}");
+    }
+}
