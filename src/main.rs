@@ -51,7 +51,7 @@ fn main() -> ExitCode {
         .map(OsStr::to_owned);
     if let Some(called) = called {
         // In a node these are words of the lab; as verbs they name it.
-        if matches!(called.to_str(), Some("check" | "task" | "hint")) {
+        if called.to_str().is_some_and(cli::is_word) {
             args[0] = called;
             return cli::run_word(args);
         }

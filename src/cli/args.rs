@@ -25,6 +25,8 @@ pub struct Args {
 pub enum Verb {
     /// Start a lab and open a root shell on its first node
     Start(Start),
+    /// Sit an exam: the labs of a pack under one clock, graded at the end
+    Exam(Exam),
     /// Show the tasks of a running lab
     Task(Which),
     /// Grade a running lab as it is now
@@ -114,6 +116,29 @@ pub struct Start {
 }
 
 #[derive(Debug, Group)]
+pub struct Exam {
+    /// A pack's name or its file
+    pub pack: String,
+    /// Draw the labs' values from this number; random if absent
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Give a variable of a lab this value instead of drawing it; may be repeated
+    #[arg(long = "set", value_name = "LAB.NAME=VALUE", value_parser = name_and_value)]
+    pub given: Vec<(String, String)>,
+    /// Go on with the exam that was begun; its clock went on
+    #[arg(long, conflicts_with = "again")]
+    pub resume: bool,
+    /// Throw an exam that was begun away
+    #[arg(long)]
+    pub again: bool,
+    /// How the grade is printed
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+    #[command(flatten)]
+    pub engine: Engine,
+}
+
+#[derive(Debug, Group)]
 pub struct Which {
     /// The lab; may be left out while only one runs
     pub lab: Option<String>,
@@ -163,7 +188,7 @@ pub struct Play {
 
 #[derive(Debug, Group)]
 pub struct Verify {
-    /// Labs' names or folders, or a folder of labs
+    /// Names or folders of labs, or a folder of labs; or exam packs by name, file or folder
     #[arg(required = true)]
     pub labs: Vec<String>,
     /// Leave out each command of each solution in turn, too: what is left must lose points
@@ -272,7 +297,7 @@ pub enum LintFormat {
 
 #[derive(Debug, Group)]
 pub struct Lint {
-    /// Labs' names or folders, or a folder of labs
+    /// Names or folders of labs, or a folder of labs and its exam packs; or exam packs
     #[arg(required = true)]
     pub labs: Vec<String>,
     /// How the findings are printed

@@ -3,6 +3,7 @@
 mod bench;
 mod check;
 mod doctor;
+mod exam;
 mod lint;
 mod list;
 mod new;
@@ -12,6 +13,7 @@ mod start;
 mod stop;
 mod submissions;
 mod verify;
+mod verify_pack;
 
 use std::path::Path;
 
@@ -26,6 +28,7 @@ use crate::{args::Verb, error::Error, stage};
 pub fn run(verb: Verb) -> Result<u8, Error> {
     match verb {
         Verb::Start(args) => start::run(args),
+        Verb::Exam(args) => exam::run(&args),
         Verb::Task(args) => check::word("task", args.lab.as_deref(), None, false),
         Verb::Check(args) => check::run(&args),
         Verb::Hint(args) => check::word("hint", args.lab.as_deref(), args.task, false),
