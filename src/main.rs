@@ -29,6 +29,7 @@ fn applet(name: &OsStr) -> Option<Applet> {
         "systemctl" => sandbox::run_systemctl,
         "journalctl" => sandbox::run_journalctl,
         "sudo" => sandbox::run_sudo,
+        "peer-link" => sandbox::run_relay,
         "scp" => sandbox::run_scp,
         "ssh" => sandbox::run_ssh,
         "wget" => depot::run_wget,

@@ -194,6 +194,10 @@ pub struct Verify {
     /// Leave out each command of each solution in turn, too: what is left must lose points
     #[arg(long)]
     pub incomplete: bool,
+    /// Run only what has this text in its name, as the result shows it: a script's, or
+    /// `without:` for all that --incomplete adds
+    #[arg(long, value_name = "TEXT")]
+    pub only: Option<String>,
     /// Run everything so often, each time with the next seed; all verdicts must be equal
     #[arg(long, default_value_t = 1)]
     pub repeat: u32,

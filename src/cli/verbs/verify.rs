@@ -101,6 +101,9 @@ pub fn run(args: &Verify) -> Result<u8, Error> {
             }
         }
     }
+    if let Some(only) = &args.only {
+        work.retain(|(_, scenario, _)| scenario.name.contains(only.as_str()));
+    }
     eprintln!(
         "{} runs, seed {seed}, {} side by side",
         work.len() + 2 * exams.len(),
