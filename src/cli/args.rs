@@ -47,6 +47,8 @@ pub enum Verb {
     Verify(Verify),
     /// Look for what an author would want to know of labs before anybody runs them
     Lint(Lint),
+    /// Print the JSON schema of a file that authors write, or of a grade
+    Schema(Schema),
     /// Make a folder with a small lab that verifies, to begin from
     New(New),
     /// Say whether this host can run labs, and what to do if not
@@ -307,6 +309,29 @@ pub struct Lint {
     /// How the findings are printed
     #[arg(long, value_enum, default_value = "text")]
     pub format: LintFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Described {
+    /// `lab.toml`
+    Lab,
+    /// An exam pack's file
+    Pack,
+    /// The grade of a lab, as `check` and `start` print it with `--format json`
+    Report,
+    /// The grade of an exam, as `exam` prints it
+    Exam,
+    /// The grades of submissions, as `grade` prints them
+    Grade,
+    /// The reference of lab.toml and of packs, as a page of the book
+    Reference,
+}
+
+#[derive(Debug, Group)]
+pub struct Schema {
+    /// What is described
+    #[arg(value_enum)]
+    pub what: Described,
 }
 
 #[derive(Debug, Group)]

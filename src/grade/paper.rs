@@ -2,12 +2,13 @@
 //! the points of its tasks.
 
 use lab::Pack;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::verdict::Report;
 
 /// The grade of an exam.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Paper {
     /// The pack's id.
     pub pack: String,
@@ -28,7 +29,7 @@ pub struct Paper {
 }
 
 /// A lab of an exam, judged.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ItemReport {
     pub lab: String,
     pub title: String,
@@ -42,7 +43,7 @@ pub struct ItemReport {
 }
 
 /// What an official competency came to, over all labs that count for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CompetencyReport {
     pub competency: String,
     /// Percent of the exam.

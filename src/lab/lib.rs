@@ -15,6 +15,7 @@ mod parse_live;
 pub mod probes;
 pub mod provision;
 mod read;
+pub mod schema;
 pub mod session;
 pub mod vars;
 

@@ -9,6 +9,7 @@ mod list;
 mod new;
 mod play;
 mod scenario;
+mod schema;
 mod start;
 mod stop;
 mod submissions;
@@ -39,6 +40,7 @@ pub fn run(verb: Verb) -> Result<u8, Error> {
         Verb::Grade(args) => submissions::run(&args),
         Verb::Verify(args) => verify::run(&args),
         Verb::Lint(args) => lint::run(&args),
+        Verb::Schema(args) => schema::run(&args),
         Verb::New(args) => new::run(&args),
         Verb::Doctor => doctor::run(),
         Verb::Bench(args) => bench::run(&args),
