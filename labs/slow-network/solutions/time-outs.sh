@@ -6,7 +6,7 @@ for n in etcd1 etcd2 etcd3; do
 done
 
 pki=/etc/kubernetes/pki/etcd
-for attempt in $(seq 60); do
+for attempt in $(seq 30); do
   [ "$(etcdctl --command-timeout=10s --endpoints=https://192.168.10.171:2379,https://192.168.10.172:2379,https://192.168.10.173:2379 --cacert=$pki/ca.crt --cert=$pki/server.crt --key=$pki/server.key endpoint health 2>&1 | grep -c 'is healthy')" = 3 ] && break
   sleep 0.5
 done
