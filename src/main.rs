@@ -29,6 +29,7 @@ fn applet(name: &OsStr) -> Option<Applet> {
         "systemctl" => sandbox::run_systemctl,
         "journalctl" => sandbox::run_journalctl,
         "sudo" => sandbox::run_sudo,
+        "peer-link" => sandbox::run_relay,
         "scp" => sandbox::run_scp,
         "ssh" => sandbox::run_ssh,
         "wget" => depot::run_wget,
@@ -51,7 +52,7 @@ fn main() -> ExitCode {
         .map(OsStr::to_owned);
     if let Some(called) = called {
         // In a node these are words of the lab; as verbs they name it.
-        if matches!(called.to_str(), Some("check" | "task" | "hint")) {
+        if called.to_str().is_some_and(cli::is_word) {
             args[0] = called;
             return cli::run_word(args);
         }

@@ -25,6 +25,8 @@ pub struct Args {
 pub enum Verb {
     /// Start a lab and open a root shell on its first node
     Start(Start),
+    /// Sit an exam: the labs of a pack under one clock, graded at the end
+    Exam(Exam),
     /// Show the tasks of a running lab
     Task(Which),
     /// Grade a running lab as it is now
@@ -45,6 +47,8 @@ pub enum Verb {
     Verify(Verify),
     /// Look for what an author would want to know of labs before anybody runs them
     Lint(Lint),
+    /// Print the JSON schema of a file that authors write, or of a grade
+    Schema(Schema),
     /// Make a folder with a small lab that verifies, to begin from
     New(New),
     /// Say whether this host can run labs, and what to do if not
@@ -114,6 +118,29 @@ pub struct Start {
 }
 
 #[derive(Debug, Group)]
+pub struct Exam {
+    /// A pack's name or its file
+    pub pack: String,
+    /// Draw the labs' values from this number; random if absent
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// Give a variable of a lab this value instead of drawing it; may be repeated
+    #[arg(long = "set", value_name = "LAB.NAME=VALUE", value_parser = name_and_value)]
+    pub given: Vec<(String, String)>,
+    /// Go on with the exam that was begun; its clock went on
+    #[arg(long, conflicts_with = "again")]
+    pub resume: bool,
+    /// Throw an exam that was begun away
+    #[arg(long)]
+    pub again: bool,
+    /// How the grade is printed
+    #[arg(long, value_enum, default_value = "text")]
+    pub format: Format,
+    #[command(flatten)]
+    pub engine: Engine,
+}
+
+#[derive(Debug, Group)]
 pub struct Which {
     /// The lab; may be left out while only one runs
     pub lab: Option<String>,
@@ -163,12 +190,16 @@ pub struct Play {
 
 #[derive(Debug, Group)]
 pub struct Verify {
-    /// Labs' names or folders, or a folder of labs
+    /// Names or folders of labs, or a folder of labs; or exam packs by name, file or folder
     #[arg(required = true)]
     pub labs: Vec<String>,
     /// Leave out each command of each solution in turn, too: what is left must lose points
     #[arg(long)]
     pub incomplete: bool,
+    /// Run only what has this text in its name, as the result shows it: a script's, or
+    /// `without:` for all that --incomplete adds
+    #[arg(long, value_name = "TEXT")]
+    pub only: Option<String>,
     /// Run everything so often, each time with the next seed; all verdicts must be equal
     #[arg(long, default_value_t = 1)]
     pub repeat: u32,
@@ -272,12 +303,35 @@ pub enum LintFormat {
 
 #[derive(Debug, Group)]
 pub struct Lint {
-    /// Labs' names or folders, or a folder of labs
+    /// Names or folders of labs, or a folder of labs and its exam packs; or exam packs
     #[arg(required = true)]
     pub labs: Vec<String>,
     /// How the findings are printed
     #[arg(long, value_enum, default_value = "text")]
     pub format: LintFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Described {
+    /// `lab.toml`
+    Lab,
+    /// An exam pack's file
+    Pack,
+    /// The grade of a lab, as `check` and `start` print it with `--format json`
+    Report,
+    /// The grade of an exam, as `exam` prints it
+    Exam,
+    /// The grades of submissions, as `grade` prints them
+    Grade,
+    /// The reference of lab.toml and of packs, as a page of the book
+    Reference,
+}
+
+#[derive(Debug, Group)]
+pub struct Schema {
+    /// What is described
+    #[arg(value_enum)]
+    pub what: Described,
 }
 
 #[derive(Debug, Group)]

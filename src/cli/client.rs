@@ -16,7 +16,7 @@ use lab::{provision::LAB_DIR, session::Session};
 use crate::{
     error::{Error, status},
     paint::Paint,
-    serve::{self, Answer, Request},
+    serve::{self, Answer, Leave, Request},
 };
 
 /// Sends `request` to the lab behind `socket` and prints the answer.
@@ -61,7 +61,12 @@ pub fn ask_running(session: &Session, request: &Request) -> Result<u8, Error> {
     }
 }
 
-/// The words `check`, `task` and `hint` of a node's shell; `args[0]` is the word.
+/// Whether a program of a node that is called so is a word of the lab. As verbs they name it.
+pub fn is_word(name: &str) -> bool {
+    matches!(name, "check" | "task" | "hint") || Leave::of(name).is_some()
+}
+
+/// The words of a node's shell; `args[0]` is the word.
 pub fn run_word(args: Vec<OsString>) -> ExitCode {
     let mut args = args
         .into_iter()
@@ -94,6 +99,11 @@ pub fn run_word(args: Vec<OsString>) -> ExitCode {
         color: Paint::for_stdout().on,
     };
     match ask(&Path::new(LAB_DIR).join("lab.sock"), &request) {
+        // The node goes now, and this with it. What the shell would read next is for the
+        // next lab.
+        Ok(status::DONE) if Leave::of(&request.word).is_some() => loop {
+            std::thread::park();
+        },
         Ok(status) => ExitCode::from(status),
         Err(error) => {
             eprintln!("kubedrill: the lab does not answer: {error}");
@@ -106,6 +116,9 @@ fn usage(word: &str) -> &'static str {
     match word {
         "check" => "usage: check [--format json]\n\nGrades the lab as it is now.",
         "hint" => "usage: hint [TASK]\n\nTakes the next hint for a task, by its id or number.",
+        "next" => "usage: next\n\nIn an exam: done with this lab, on to the next.",
+        "skip" => "usage: skip\n\nIn an exam: puts this lab off until the others are done.",
+        "finish" => "usage: finish\n\nIn an exam: ends it, and grades.",
         _ => "usage: task\n\nShows the tasks of this lab.",
     }
 }

@@ -97,6 +97,96 @@ pub fn lab(wanted: &str) -> Result<PathBuf, Error> {
     Err(Error::Usage(message))
 }
 
+/// The exam packs of a folder of labs, by name.
+pub fn packs_in(shelf: &Path) -> Vec<PathBuf> {
+    let mut packs: Vec<PathBuf> = fs::read_dir(shelf.join(PACKS))
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|file| is_pack(file))
+        .collect();
+    packs.sort();
+    packs
+}
+
+/// The folder of exam packs beside the labs' folders.
+const PACKS: &str = "packs";
+
+fn is_pack(file: &Path) -> bool {
+    file.extension().is_some_and(|ending| ending == "toml")
+        && file.file_name().is_some_and(|name| name != "lab.toml")
+        && file.is_file()
+}
+
+/// All exam packs that can be named, the nearest of each name only.
+pub fn all_packs() -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = Vec::new();
+    for pack in shelves().iter().flat_map(|shelf| packs_in(shelf)) {
+        if !found
+            .iter()
+            .any(|other| other.file_name() == pack.file_name())
+        {
+            found.push(pack);
+        }
+    }
+    found
+}
+
+/// The file of the exam pack `wanted`, a name or a path.
+///
+/// # Errors
+/// There is no such pack.
+pub fn pack(wanted: &str) -> Result<PathBuf, Error> {
+    let packs = all_packs();
+    let by_name = || {
+        let stem = |file: &&PathBuf| file.file_stem() == Some(wanted.as_ref());
+        packs.iter().find(stem).cloned()
+    };
+    let path = PathBuf::from(wanted);
+    let found = if is_pack(&path) {
+        Some(path)
+    } else {
+        by_name()
+    };
+    if let Some(file) = found {
+        return fs::canonicalize(&file).map_err(|source| Error::Io {
+            what: "open",
+            path: file,
+            source,
+        });
+    }
+    let names: Vec<&str> = packs
+        .iter()
+        .filter_map(|file| file.file_stem()?.to_str())
+        .collect();
+    let mut message = format!("there is no exam `{wanted}`");
+    match lab::diagnostic::nearest(wanted, &names) {
+        Some(near) => message += &format!("; did you mean `{near}`?"),
+        None if names.is_empty() => message += ", and no folder `labs/packs` is near",
+        None => message += &format!("; there are {}", names.join(", ")),
+    }
+    Err(Error::Usage(message))
+}
+
+/// The exam packs that `wanted` names: a pack's file, a folder of packs, or a pack's name
+/// that is not a lab's. Empty means none.
+pub fn packs(wanted: &str) -> Vec<PathBuf> {
+    let path = Path::new(wanted);
+    if path.is_dir() {
+        let inside = path.file_name().is_some_and(|name| name == PACKS);
+        return match path.parent().filter(|_| inside) {
+            Some(shelf) => packs_in(shelf),
+            None => Vec::new(),
+        };
+    }
+    if is_pack(path) {
+        return vec![path.to_owned()];
+    }
+    let is_lab = lab(wanted).is_ok();
+    pack(wanted).ok().filter(|_| !is_lab).into_iter().collect()
+}
+
 /// The labs that `wanted` names: a lab, or every lab of a folder.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ use std::{
     ffi::OsString,
     fs,
     os::unix::process::CommandExt,
-    path::Path,
+    path::{Path, PathBuf},
     process,
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -27,7 +27,7 @@ use signal_hook::{
     iterator::Signals,
 };
 
-use crate::{error::Error, stage};
+use crate::{error::Error, sitting};
 
 /// Set to the number of the process that started this run and without which it is of
 /// no use.
@@ -43,11 +43,15 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Whether a signal is ending the program.
 static ENDING: AtomicBool = AtomicBool::new(false);
 
-/// From now on, these signals end the program in order.
+/// From now on, these signals end the program in order. `kept` says how to go on with the
+/// session, or `None` if it is to be removed.
 ///
 /// # Errors
 /// The signals can't be caught.
-pub fn arm(session: &Session) -> Result<(), Error> {
+pub fn arm(
+    session: &Session,
+    kept: impl Fn() -> Option<String> + Send + 'static,
+) -> Result<(), Error> {
     let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])
         .map_err(|error| Error::Failed(format!("could not catch signals: {error}")))?;
     let session = session.clone();
@@ -56,12 +60,8 @@ pub fn arm(session: &Session) -> Result<(), Error> {
     thread::spawn(move || {
         if let Some(signal) = signals.forever().next() {
             ENDING.store(true, Ordering::SeqCst);
-            if !has_parent && session.load().is_ok_and(|record| record.ready) {
-                eprintln!(
-                    "\nkubedrill: interrupted; `kubedrill start {0}` goes on, `kubedrill stop \
-                     {0}` removes the lab",
-                    session.name
-                );
+            if let Some(how) = kept().filter(|_| !has_parent) {
+                eprintln!("\nkubedrill: interrupted; {how}");
             } else {
                 // The preparation goes on in other threads and would make anew what is
                 // removed. No thread outlives this. A second Ctrl-C, or a parent whose
@@ -105,7 +105,7 @@ pub fn clean_up(args: &[OsString]) -> Option<u8> {
     let session = Session::at(home, name);
     let begun = Instant::now();
     // The lab's processes end meanwhile.
-    while session.dir().exists() && stage::remove(&session).is_err() {
+    while session.dir().exists() && sitting::remove(&session).is_err() {
         if begun.elapsed() > PATIENCE {
             eprintln!("\nkubedrill: interrupted; `kubedrill stop {name}` cleans up");
             break;
@@ -114,7 +114,9 @@ pub fn clean_up(args: &[OsString]) -> Option<u8> {
     }
     if env::var_os(PARENT).is_some() {
         // The home was made for this run. Only empty folders are removed.
-        for dir in session.dir().ancestors().skip(1).take(2) {
+        let made = env::var_os("KUBEDRILL_HOME").map_or_else(|| home.to_owned(), PathBuf::from);
+        let dirs = session.dir().ancestors().skip(1);
+        for dir in dirs.take_while(|dir| dir.starts_with(&made)) {
             let _ = fs::remove_dir(dir);
         }
     }

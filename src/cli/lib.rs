@@ -18,6 +18,7 @@ mod paint;
 mod render;
 mod script;
 mod serve;
+mod sitting;
 mod stage;
 mod verbs;
 
@@ -25,7 +26,7 @@ use std::{ffi::OsString, process::ExitCode};
 
 use clap::Parser;
 
-pub use client::run_word;
+pub use client::{is_word, run_word};
 pub use grade::inside as run_grader;
 
 /// Runs a verb; `args[0]` is the program's name.

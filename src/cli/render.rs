@@ -1,14 +1,43 @@
 //! Tasks, hints and grades as people read them.
 
-use std::fmt::Write;
+use std::{fmt::Write, time::Duration};
 
-use grade::{Outcome, Report, TaskReport, verdict::points};
+use grade::{Outcome, Paper, Report, TaskReport, verdict::points};
 use lab::{Lab, model::Task};
 
-use crate::paint::Paint;
+use crate::{paint::Paint, serve::Wishes};
 
 /// The lab's introduction and its tasks.
 pub fn tasks(lab: &Lab, paint: Paint) -> String {
+    let words = "`task` shows this again, `hint TASK` helps, `check` grades what is there now.";
+    format!("{}\n{}\n", assignment(lab, paint), paint.dim(words))
+}
+
+/// The same in an exam, with its clock.
+pub fn exam_tasks(lab: &Lab, wishes: &Wishes, paint: Paint) -> String {
+    let (place, weight) = wishes
+        .clock
+        .as_ref()
+        .map_or(("", 0), |clock| (&clock.place, clock.weight));
+    let left = minutes(wishes.time_left().unwrap_or_default());
+    format!(
+        "{}\n\n{}\n{}\n",
+        paint.bold(&format!("{place}, {weight} % of the exam. {left} left.")),
+        assignment(lab, paint),
+        paint.dim("`task` shows this again; `next`, `skip` and `finish` lead on.")
+    )
+}
+
+/// A time on an exam's clock.
+pub fn minutes(time: Duration) -> String {
+    match (time.as_secs() / 60, time.as_secs() % 60) {
+        (0, seconds) => format!("{seconds} s"),
+        (1, _) => "1 minute".to_owned(),
+        (minutes, _) => format!("{minutes} minutes"),
+    }
+}
+
+fn assignment(lab: &Lab, paint: Paint) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,
@@ -26,11 +55,6 @@ pub fn tasks(lab: &Lab, paint: Paint) -> String {
     for (number, task) in lab.tasks.iter().enumerate() {
         let _ = writeln!(text, "\n{}", task_text(number + 1, task, paint));
     }
-    let _ = writeln!(
-        text,
-        "\n{}",
-        paint.dim("`task` shows this again, `hint TASK` helps, `check` grades what is there now.")
-    );
     text
 }
 
@@ -83,14 +107,73 @@ pub fn report(report: &Report, review: &str, paint: Paint) -> String {
     text
 }
 
-fn task_report(text: &mut String, task: &TaskReport, paint: Paint) {
-    let verdict = if task.solved() {
+/// The grade of an exam.
+pub fn paper(paper: &Paper, paint: Paint) -> String {
+    let mut text = String::new();
+    for item in &paper.items {
+        let score = format!("{}/{} %", points(item.earned_hundredths), item.weight);
+        let heading = format!("{}  {}", paint.bold(&item.lab), paint.dim(&score));
+        let _ = match &item.report {
+            None => writeln!(text, "{heading}  not begun"),
+            Some(_) => writeln!(text, "{heading}"),
+        };
+        for task in item.report.iter().flat_map(|report| &report.tasks) {
+            let _ = writeln!(text, "  {}  {}", verdict(task, paint), task.id);
+            for finding in findings(task) {
+                let _ = writeln!(text, "    {finding}");
+            }
+        }
+    }
+    let _ = writeln!(text, "\nBy competency, the weakest first:");
+    for one in &paper.competencies {
+        let _ = writeln!(text, "  {:>3} %  {}", one.percent(), one.competency);
+    }
+    let score = format!(
+        "{} of 100 %, {} are needed; {} of {} minutes",
+        points(paper.earned_hundredths),
+        paper.pass_percent,
+        paper.used_seconds / 60,
+        paper.minutes
+    );
+    let _ = match (paper.passed, paper.unknown()) {
+        (true, _) => writeln!(text, "\n{}", paint.green(&format!("Passed: {score}"))),
+        (false, true) => writeln!(
+            text,
+            "\n{}",
+            paint.yellow(&format!(
+                "Not passed: {score}. Something could not be looked at, and counts neither way."
+            ))
+        ),
+        (false, false) => writeln!(text, "\n{}", paint.bold(&format!("Not passed: {score}"))),
+    };
+    let weak: Vec<&str> = paper
+        .items
+        .iter()
+        .filter(|item| item.earned_hundredths < item.weight * 100)
+        .map(|item| item.lab.as_str())
+        .collect();
+    if !weak.is_empty() {
+        let _ = writeln!(
+            text,
+            "To practise, with hints and a review: `kubedrill start LAB` with {}.",
+            weak.join(", ")
+        );
+    }
+    text
+}
+
+fn verdict(task: &TaskReport, paint: Paint) -> String {
+    if task.solved() {
         paint.green("passed")
     } else if task.failed() {
         paint.red("failed")
     } else {
         paint.yellow("could not look")
-    };
+    }
+}
+
+fn task_report(text: &mut String, task: &TaskReport, paint: Paint) {
+    let verdict = verdict(task, paint);
     let mut score = format!("{}/{}", points(task.earned_hundredths), task.points);
     if task.hint_cost_percent > 0 {
         let _ = write!(score, ", hints cost {} %", task.hint_cost_percent);

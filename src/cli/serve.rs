@@ -14,7 +14,7 @@ use std::{
         Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde::{Deserialize, Serialize};
@@ -52,9 +52,61 @@ pub struct Answer {
 pub struct Wishes {
     pub reset: AtomicBool,
     pub stop: AtomicBool,
+    /// There while the lab is one of an exam.
+    pub clock: Option<Clock>,
+    leave: Mutex<Option<Leave>>,
+}
+
+/// The exam that a lab is one of.
+#[derive(Debug)]
+pub struct Clock {
+    /// `Lab 2 of 7`.
+    pub place: String,
+    /// Percent of the exam.
+    pub weight: u32,
+    pub ends: Instant,
+}
+
+/// How a lab of an exam is left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leave {
+    Next,
+    Skip,
+    Finish,
+}
+
+impl Leave {
+    /// The word of a node's shell that means it.
+    pub fn of(word: &str) -> Option<Self> {
+        match word {
+            "next" => Some(Self::Next),
+            "skip" => Some(Self::Skip),
+            "finish" => Some(Self::Finish),
+            _ => None,
+        }
+    }
 }
 
 impl Wishes {
+    /// Those of a lab of an exam.
+    pub fn exam(clock: Clock) -> Self {
+        Self {
+            clock: Some(clock),
+            ..Self::default()
+        }
+    }
+
+    /// How long the exam's clock runs yet; `None` if there is no exam.
+    pub fn time_left(&self) -> Option<Duration> {
+        let clock = self.clock.as_ref()?;
+        Some(clock.ends.saturating_duration_since(Instant::now()))
+    }
+
+    /// The word that leaves a lab of an exam, once it was given.
+    pub fn left(&self) -> Option<Leave> {
+        self.leave.lock().ok().and_then(|word| *word)
+    }
+
     /// Whether the shell shall end.
     pub fn any(&self) -> bool {
         self.reset.load(Ordering::SeqCst) || self.stop.load(Ordering::SeqCst)
@@ -152,7 +204,14 @@ fn respond(
             trouble: String::new(),
         })
     };
+    if wishes.clock.is_some() {
+        return exam_word(request, stage, wishes, paint);
+    }
     match request.word.as_str() {
+        "next" | "skip" | "finish" => Err(Error::Usage(format!(
+            "`{}` is a word of exams; in a lab, `exit` leaves and grades",
+            request.word
+        ))),
         "check" => {
             let report = stage.check()?;
             let text = if request.json {
@@ -181,6 +240,36 @@ fn respond(
         }
         other => Err(Error::Usage(format!("`{other}` is no word of a lab"))),
     }
+}
+
+/// Answers a word in an exam, where nothing is graded and nobody helps.
+fn exam_word(
+    request: &Request,
+    stage: &Stage,
+    wishes: &Wishes,
+    paint: Paint,
+) -> Result<Answer, Error> {
+    let word = request.word.as_str();
+    let text = match (word, Leave::of(word)) {
+        ("task", _) => render::exam_tasks(&stage.lab, wishes, paint),
+        (_, Some(leave)) => {
+            if let Ok(mut wish) = wishes.leave.lock() {
+                *wish = Some(leave);
+            }
+            String::new()
+        }
+        _ => {
+            return Err(Error::Usage(format!(
+                "there is no `{word}` in an exam: it is graded at its end. `next` goes on, \
+                 `finish` ends it."
+            )));
+        }
+    };
+    Ok(Answer {
+        status: status::DONE,
+        text,
+        trouble: String::new(),
+    })
 }
 
 /// A grade as JSON, with a line's end.

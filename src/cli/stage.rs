@@ -92,6 +92,7 @@ impl Stage {
             started_at: jiff_now(),
             engine,
             ready: false,
+            tasks: lab.tasks.iter().map(|task| task.id.clone()).collect(),
             hints: BTreeMap::new(),
         };
         session.create(&record)?;
@@ -130,7 +131,9 @@ impl Stage {
         let begun = Instant::now();
         let record = session.load()?;
         let lock = session.lock()?;
-        let lab = lab::load_with(&record.lab_dir, record.seed, &record.given)?;
+        let mut lab = lab::load_with(&record.lab_dir, record.seed, &record.given)?;
+        lab.tasks
+            .retain(|task| record.tasks.is_empty() || record.tasks.contains(&task.id));
         let spec: FabricSpec = load(&session.grader_dir().join("fabric.json"))?;
         let facts: Facts = load(&session.grader_dir().join("facts.json"))?;
         let scene = scene(&spec, &lab);

@@ -15,10 +15,12 @@ mod logs;
 mod member;
 mod node;
 mod overlay;
+pub mod paper;
 mod probes;
 mod run;
 pub mod verdict;
 
 pub use assignment::{Assignment, Facts, inside};
 pub use exam::{GradeError, grade, lost, record_facts};
+pub use paper::Paper;
 pub use verdict::{Outcome, Report, TaskReport};

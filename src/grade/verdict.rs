@@ -1,9 +1,10 @@
 //! What a check found, and what that makes of a task and of the whole lab.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The result of one check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum Outcome {
     /// As asked.
@@ -57,7 +58,7 @@ impl Outcome {
 }
 
 /// One check of a task, judged.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct CheckReport {
     pub name: String,
     #[serde(flatten)]
@@ -65,7 +66,7 @@ pub struct CheckReport {
 }
 
 /// One task, judged.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct TaskReport {
     pub id: String,
     /// What the task is worth.
@@ -114,7 +115,7 @@ impl TaskReport {
 }
 
 /// The whole lab, judged.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
     pub lab: String,
     pub title: String,

@@ -5,6 +5,7 @@
 use std::ops::Range;
 
 use kube::certificate::{self, Validity};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -22,7 +23,8 @@ pub struct Fault {
     pub ends: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(untagged)]
 pub enum FaultKind {
     /// A flag of a static Pod's command gets another value, or goes if there is none.
     Flag {
@@ -33,19 +35,45 @@ pub enum FaultKind {
     /// A text in a file becomes another; every place of it.
     Text {
         file: String,
+        #[serde(rename = "text")]
         find: String,
+        #[serde(default)]
         becomes: String,
     },
     /// A certificate ran out, with its key beside it as `.key`.
-    Expired { certificate: String },
+    Expired {
+        #[serde(rename = "expired")]
+        certificate: String,
+    },
     /// A certificate comes from another authority of the same name.
-    Foreign { certificate: String },
+    Foreign {
+        #[serde(rename = "foreign")]
+        certificate: String,
+    },
     /// A file lost its end: so many percent of it are left.
-    Truncated { file: String, percent: u32 },
+    Truncated {
+        #[serde(rename = "truncated")]
+        file: String,
+        #[serde(default = "half")]
+        #[schemars(range(max = 99))]
+        percent: u32,
+    },
     /// A byte of a file flipped: the first one of `at`, in its last place.
-    Flipped { file: String, at: String },
+    Flipped {
+        #[serde(rename = "flipped")]
+        file: String,
+        at: String,
+    },
     /// Every process of this name is killed.
-    Killed { process: String },
+    Killed {
+        #[serde(rename = "killed")]
+        process: String,
+    },
+}
+
+/// How much is left of a truncated file if nobody says, in percent.
+fn half() -> u32 {
+    50
 }
 
 /// Why a fault can't be brought about: the lab file does not fit the node.
@@ -64,7 +92,7 @@ pub enum FaultError {
     },
 }
 
-const KINDS: [&str; 7] = [
+pub(crate) const KINDS: [&str; 7] = [
     "flag",
     "text",
     "expired",

@@ -7,6 +7,7 @@
 pub mod diagnostic;
 pub mod fault;
 pub mod model;
+pub mod pack;
 pub mod parse;
 mod parse_check;
 mod parse_cluster;
@@ -14,10 +15,12 @@ mod parse_live;
 pub mod probes;
 pub mod provision;
 mod read;
+pub mod schema;
 pub mod session;
 pub mod vars;
 
 pub use model::Lab;
+pub use pack::{Pack, load_pack};
 pub use parse::{LoadError, load, load_with};
 
 #[cfg(test)]

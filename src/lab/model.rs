@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -235,6 +236,16 @@ pub enum Probe {
     Answer(AnswerProbe),
 }
 
+/// What most flags of a probe are if they are absent.
+pub(crate) fn yes() -> bool {
+    true
+}
+
+/// Where an object is if nobody says.
+pub(crate) fn default_namespace() -> String {
+    "default".into()
+}
+
 /// The nouns of [`Probe`], as authors write them.
 pub const PROBES: [&str; 18] = [
     "snapshot",
@@ -258,46 +269,62 @@ pub const PROBES: [&str; 18] = [
 ];
 
 /// A snapshot file of etcd.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct SnapshotProbe {
+    /// The file.
+    #[serde(rename = "snapshot")]
     pub path: String,
     /// It must carry this cluster's namespaces, not those of another run.
+    #[serde(default = "yes")]
     pub this_cluster: bool,
     /// Its revision must not be older than the lab's start.
+    #[serde(default = "yes")]
     pub since_start: bool,
     /// Keys that must live in it.
+    #[serde(default)]
     pub holds: Vec<String>,
     /// Keys that must not live in it.
+    #[serde(default)]
     pub lacks: Vec<String>,
 }
 
 /// A member's data directory, read without asking the member.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct DataDirProbe {
+    /// The directory.
+    #[serde(rename = "data_dir")]
     pub path: String,
     /// The running etcd of the node must keep its data here.
+    #[serde(default)]
     pub in_use: bool,
     /// It must belong to another cluster and member than at the lab's start,
     /// which is what a restore makes.
+    #[serde(default)]
     pub restored: bool,
     /// The user of the node to whom the directory and its database must belong; empty
     /// means any.
+    #[serde(default)]
     pub owner: String,
+    /// Keys that must live in it.
+    #[serde(default)]
     pub holds: Vec<String>,
+    /// Keys that must not live in it.
+    #[serde(default)]
     pub lacks: Vec<String>,
 }
 
 /// What the revisions of a keyspace tell about the order of events.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct HistoryProbe {
     /// Data directories and snapshot files; the first that shows the order is enough.
+    #[serde(rename = "history")]
     pub within: Vec<String>,
     /// Events that must have happened in this order, others in between allowed.
     pub order: Vec<Event>,
 }
 
 /// One change of one key.
-#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq)]
+#[derive(Debug, Clone, Serialize, Deserialize, PartialEq, Eq, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
     /// The key came to be.
@@ -309,76 +336,107 @@ pub enum Event {
 }
 
 /// A static Pod's manifest.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ManifestProbe {
+    /// The file.
+    #[serde(rename = "manifest")]
     pub path: String,
     /// Volume whose hostPath is looked at; empty means none.
+    #[serde(default)]
     pub volume: String,
     /// What that hostPath must be; empty means anything.
+    #[serde(default)]
     pub host_path: String,
     /// Flags of the first container that must be there, as `--name=value`.
+    #[serde(default)]
     pub flags: Vec<String>,
     /// It must mean what it meant before the lab's faults, whatever it looks like.
+    #[serde(default)]
     pub unchanged: bool,
 }
 
 /// The members that the node's etcd reports.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct MembersProbe {
     /// How many voting members there must be.
+    #[serde(rename = "members")]
+    #[schemars(range(min = 1, max = 9))]
     pub count: u32,
     /// All of them must answer.
+    #[serde(default = "yes")]
     pub healthy: bool,
     /// How many members must be learners; `None` means any number.
+    #[schemars(range(max = 9))]
     pub learners: Option<u32>,
     /// Names of the voting members, in any order; empty means any.
+    #[serde(default)]
     pub names: Vec<String>,
     /// The cluster must be another one than at the lab's start, as a restore makes it.
+    #[serde(default)]
     pub restored: bool,
     /// Names of members that must have another ID than the member of that name had at
     /// the lab's start.
+    #[serde(default)]
     pub replaced: Vec<String>,
     /// Names of members that must be those that the lab started with.
+    #[serde(default)]
     pub kept: Vec<String>,
     /// Names of members that must have joined as learners.
+    #[serde(default)]
     pub learned: Vec<String>,
     /// Name of the member that must lead; empty means any.
+    #[serde(default)]
     pub leader: String,
     /// All voting members must hold the same keyspace, by its hash.
+    #[serde(default)]
     pub same_data: bool,
 }
 
 /// How leadership came to the member that has it now.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct HandoverProbe {
     /// Name of the member that must lead.
+    #[serde(rename = "handover")]
     pub to: String,
 }
 
 /// An object that the API serves.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct ObjectProbe {
     /// `deploy/before`.
+    #[serde(rename = "object")]
     pub reference: String,
+    /// Its namespace.
+    #[serde(default = "default_namespace")]
     pub namespace: String,
     /// `false`: it must not exist.
+    #[serde(default = "yes")]
     pub exists: bool,
     /// Ready and wanted replicas as `kubectl get` shows them, `2/2`; empty means any.
+    #[serde(default)]
     pub ready: String,
     /// A snapshot that must hold the very same object (the same UID), so that one
     /// made again by hand is told apart; empty means none.
+    #[serde(default)]
     pub same_as_in: String,
     /// The node that has that snapshot; empty means the check's own.
+    #[serde(default)]
     pub snapshot_node: String,
 }
 
 /// A file.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct FileProbe {
+    /// The file.
+    #[serde(rename = "file")]
     pub path: String,
+    /// `false`: it must not exist.
+    #[serde(default = "yes")]
     pub exists: bool,
     /// Permission bits in octal, `0600`; empty means any.
+    #[serde(default)]
     pub mode: String,
     /// Lines that it must hold, surrounding white space aside.
+    #[serde(default)]
     pub lines: Vec<String>,
 }

@@ -77,6 +77,20 @@ pub fn read(
 /// A path of a node, which must be absolute.
 pub(crate) fn path(reader: &mut Reader, fields: &mut Fields<'_>, key: &'static str) -> String {
     let path = fields.required_text(reader, key);
+    absolute(reader, fields, key, path)
+}
+
+/// The same where none may be given, which is an empty one.
+pub(crate) fn optional_path(
+    reader: &mut Reader,
+    fields: &mut Fields<'_>,
+    key: &'static str,
+) -> String {
+    let path = fields.text(reader, key).unwrap_or_default();
+    absolute(reader, fields, key, path)
+}
+
+fn absolute(reader: &mut Reader, fields: &Fields<'_>, key: &str, path: String) -> String {
     if !path.is_empty() && !path.starts_with('/') {
         reader.diagnostics.add(
             "lab::path",

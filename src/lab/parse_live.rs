@@ -2,7 +2,7 @@
 
 use crate::{
     model::Probe,
-    parse_check::{keys, path},
+    parse_check::{keys, optional_path, path},
     probes::{
         AccessProbe, AnswerProbe, Authority, CertificateProbe, ColdDatabaseProbe, CommandProbe,
         Component, FACTS, Fact, HealthProbe, KeyProbe, ProcessProbe, RestoreOrderProbe, UnitProbe,
@@ -72,15 +72,11 @@ fn certificate(reader: &mut Reader, fields: &mut Fields<'_>) -> (Probe, String) 
         ("kubernetes", Authority::Kubernetes),
         ("any", Authority::Any),
     ];
-    let private_key = match fields.has("private_key") {
-        true => path(reader, fields, "private_key"),
-        false => String::new(),
-    };
     let probe = CertificateProbe {
         path: path(reader, fields, "certificate"),
         signed_by: choice(reader, fields, "signed_by", &authorities).unwrap_or(Authority::Any),
         names: fields.texts(reader, "names").unwrap_or_default(),
-        private_key,
+        private_key: optional_path(reader, fields, "private_key"),
         days: fields.integer(reader, "days", 0..=36500).unwrap_or(0) as u32,
     };
     let name = format!("{} is a certificate that is accepted", probe.path);

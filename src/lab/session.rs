@@ -43,6 +43,9 @@ pub struct Record {
     pub engine: Engine,
     /// Whether the setup came to its end; a session without it begins again.
     pub ready: bool,
+    /// The tasks that are asked; an exam may ask some of a lab's only.
+    #[serde(default)]
+    pub tasks: Vec<String>,
     /// How many hints of each task were taken.
     pub hints: BTreeMap<String, usize>,
 }

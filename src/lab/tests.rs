@@ -59,6 +59,10 @@ fn the_labs_of_the_repository_are_good() {
     let mut seen = 0;
     for entry in std::fs::read_dir(labs).unwrap() {
         let dir = entry.unwrap().path();
+        if !dir.join("lab.toml").exists() {
+            // The exam packs.
+            continue;
+        }
         for seed in 0..20 {
             let lab: Lab = load(&dir, seed).unwrap_or_else(|error| panic!("{error:#?}"));
             assert!(
@@ -284,4 +288,83 @@ fn faults_depend_on_the_seed_and_on_what_is_given() {
     let unknown = BTreeMap::from([("nobody".to_owned(), "x".to_owned())]);
     let refused = parse(Path::new("lab-under-test"), "lab.toml", &text, 1, &unknown);
     assert!(matches!(refused, Err(LoadError::Mistakes(found)) if found[0].code == "lab::variable"));
+}
+
+/// The keys that a reader knows, as it tells them about an unknown one.
+fn keys_read(found: &[Diagnostic], table: &str) -> Vec<String> {
+    let help = found
+        .iter()
+        .filter(|mistake| mistake.code == "lab::unknown-key")
+        .filter_map(|mistake| mistake.help.as_deref())
+        .find(|help| help.starts_with(table))
+        .unwrap_or_else(|| panic!("{table} has no unknown key: {found:#?}"));
+    let words = help.split('`').skip(1).step_by(2);
+    let mut keys: Vec<String> = words.map(str::to_owned).collect();
+    keys.sort();
+    keys.dedup();
+    keys
+}
+
+#[test]
+fn the_schema_has_the_keys_that_are_read() {
+    let unknown = "unheard_of = 1\n";
+    for (name, mut keys) in crate::schema::keys() {
+        let (what, noun) = name.split_once(' ').unwrap_or((&name, ""));
+        let lab = match what {
+            "lab" => GOOD.replace("[lab]\n", &format!("[lab]\n{unknown}")),
+            "cluster" => format!("[cluster]\n{unknown}{GOOD}"),
+            "task" => GOOD.replace("[[task]]\n", &format!("[[task]]\n{unknown}")),
+            "hints" => GOOD.replace("[[task]]\n", "[[task]]\nhints = [{ unheard_of = 1 }]\n"),
+            "check" => format!("{GOOD}[[task.check]]\n{unknown}{noun} = \"x\"\n"),
+            "fault" => format!("{GOOD}[[fault]]\n{unknown}{noun} = \"x\"\n"),
+            "setup" | "solution" | "wrong" => format!("{GOOD}[[{what}]]\n{unknown}"),
+            "pack" | "item" => format!("[[item]]\n{unknown}[pack]\n{unknown}"),
+            other => panic!("no reader of {other} is known"),
+        };
+        let found = match what {
+            "pack" | "item" => {
+                let dir = tempfile::tempdir().unwrap();
+                let file = dir.path().join("trial.toml");
+                std::fs::write(&file, lab).unwrap();
+                match crate::load_pack(&file) {
+                    Err(LoadError::Mistakes(found)) => found,
+                    other => panic!("{other:?}"),
+                }
+            }
+            _ => mistakes(&lab),
+        };
+        let table = match what {
+            "lab" | "cluster" | "pack" => format!("[{what}]"),
+            _ => format!("[[{what}]]"),
+        };
+        keys.sort();
+        assert_eq!(keys, keys_read(&found, &table), "{name}");
+    }
+}
+
+#[test]
+fn the_schema_has_every_probe_and_fault() {
+    let keys = crate::schema::keys();
+    for probe in crate::model::PROBES {
+        assert!(keys[&format!("check {probe}")].contains(&probe.to_owned()));
+    }
+    for kind in crate::fault::KINDS {
+        assert!(keys[&format!("fault {kind}")].contains(&kind.to_owned()));
+    }
+}
+
+/// `KUBEDRILL_BLESS=1` writes the page anew.
+#[test]
+fn the_books_reference_is_up_to_date() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../book/src/lab-reference.md");
+    let made = crate::schema::reference();
+    if std::env::var_os("KUBEDRILL_BLESS").is_some() {
+        std::fs::write(&page, &made).unwrap();
+    }
+    let there = std::fs::read_to_string(&page).unwrap();
+    assert!(
+        there == made,
+        "{} is not what the types give",
+        page.display()
+    );
 }

@@ -14,6 +14,7 @@ mod ids;
 mod init;
 mod netlink;
 mod node;
+mod relay;
 mod remove;
 mod spec;
 mod ssh;
@@ -74,6 +75,11 @@ pub fn run_ssh(args: Vec<OsString>) -> ExitCode {
 /// The applet `scp` of a node: copies files between nodes without a password.
 pub fn run_scp(args: Vec<OsString>) -> ExitCode {
     ssh::run_copy(&args)
+}
+
+/// The applet `peer-link` of a node: a line between two sites that may be slow.
+pub fn run_relay(args: Vec<OsString>) -> ExitCode {
+    relay::run(&args)
 }
 
 /// The applets `reboot`, `poweroff`, `halt` and `shutdown` of a node.

@@ -117,3 +117,43 @@ fn lint_points_at_a_script_that_bash_refuses() {
     let log: serde_json::Value = serde_json::from_str(&ended.stdout).expect("JSON");
     assert_eq!(log["runs"][0]["results"][0]["ruleId"], "script-syntax");
 }
+
+/// The schemas that are printed, a key of each, and where that key is.
+const SCHEMAS: &[(&str, &str)] = &[
+    ("lab", "/properties/task"),
+    ("pack", "/properties/item"),
+    ("report", "/properties/earned_hundredths"),
+    ("exam", "/properties/competencies"),
+    ("grade", "/$defs/Graded/properties/submission"),
+];
+
+#[test]
+fn schemas_are_printed_and_grades_are_what_they_say() {
+    let home = Home::new();
+    let schema = |what: &str| -> serde_json::Value {
+        let ended = run(&mut home.kubedrill(["schema", what]), "").expect(0);
+        serde_json::from_str(&ended.stdout).expect("JSON")
+    };
+    for (what, key) in SCHEMAS {
+        let schema = schema(what);
+        assert!(schema.pointer(key).is_some(), "{what}: {schema:#}");
+    }
+    let dir = new_lab(&home);
+    let mut start = home.kubedrill(["start", "--discard", "--format", "json"]);
+    let ended = run(start.arg(&dir), "").expect(1);
+    let grade: serde_json::Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    let keys = |value: &serde_json::Value| -> Vec<String> {
+        value
+            .as_object()
+            .expect("an object")
+            .keys()
+            .cloned()
+            .collect()
+    };
+    let described = schema("report");
+    assert_eq!(keys(&grade), keys(&described["properties"]));
+    assert_eq!(
+        keys(&grade["tasks"][0]),
+        keys(&described["$defs"]["TaskReport"]["properties"])
+    );
+}

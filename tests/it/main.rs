@@ -16,6 +16,7 @@ mod kubectl_side_by_side;
 mod kubelet_node;
 mod lab_authoring;
 mod lab_backup_restore;
+mod lab_exam;
 mod lab_interrupts;
 mod lab_mistakes;
 mod lab_submissions;

@@ -7,7 +7,11 @@ openssl req -new -key apiserver-etcd-client.key -subj /CN=kube-apiserver-etcd-cl
 printf 'keyUsage=critical,digitalSignature,keyEncipherment\nextendedKeyUsage=clientAuth\n' > /root/client.ext
 openssl x509 -req -in /root/client.csr -CA etcd/ca.crt -CAkey etcd/ca.key -CAcreateserial -days 365 -extfile /root/client.ext -out apiserver-etcd-client.crt
 
+# The API server starts with it.
+# optional: the kubelet tries again by itself, some time later
 mv /etc/kubernetes/manifests/kube-apiserver.yaml /root/
 for attempt in $(seq 300); do pgrep -x kube-apiserver >/dev/null || break; sleep 0.1; done
+
+# Back in place.
 mv /root/kube-apiserver.yaml /etc/kubernetes/manifests/
 for attempt in $(seq 300); do kubectl get --raw /readyz >/dev/null 2>&1 && break; sleep 0.1; done

@@ -3,8 +3,11 @@ mv /etc/kubernetes/manifests /root/manifests
 mkdir /etc/kubernetes/manifests
 for attempt in $(seq 300); do pgrep -x 'etcd|kube-apiserver' >/dev/null || break; sleep 0.1; done
 
-# Everything that the member has, and the database of it once more.
+# Everything that the member has.
+# optional: the task asks for the database alone
 tar -czf /opt/member.tgz -C /var/lib/etcd member
+
+# Its database once more.
 cp -a /var/lib/etcd/member/snap/db /opt/cold.db
 ETCDCTL_API=3 etcdctl snapshot restore /opt/cold.db --skip-hash-check=true --data-dir=/var/lib/etcd-cold
 sed -i '/hostPath/{n;s|path: /var/lib/etcd$|path: /var/lib/etcd-cold|}' /root/manifests/etcd.yaml

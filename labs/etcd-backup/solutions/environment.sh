@@ -1,5 +1,8 @@
 # Everything that etcdctl needs can stand in the environment.
+# optional: 3.5 speaks API 3 unless told otherwise
 export ETCDCTL_API=3
+
+# Where to ask, and with which certificates.
 export ETCDCTL_ENDPOINTS=https://127.0.0.1:2379
 export ETCDCTL_CACERT=/etc/kubernetes/pki/etcd/ca.crt
 export ETCDCTL_CERT=/etc/kubernetes/pki/etcd/healthcheck-client.crt

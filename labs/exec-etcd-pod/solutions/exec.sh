@@ -1,5 +1,7 @@
 # The Pod's name ends with the node's.
 kubectl -n kube-system get pods
+
+# optional: it only looks
 kubectl -n kube-system exec etcd-controlplane -- sh -c "etcdctl version"
 
 # Who is there?

@@ -4,10 +4,18 @@ ls /etc/kubernetes/manifests
 
 # What it was started with.
 flag() { sed -n "s|^ *- --$1=||p" /etc/kubernetes/manifests/etcd.yaml; }
+
+# optional: 3.5 speaks API 3 unless told otherwise
 export ETCDCTL_API=3
+
+# With what the manifest names.
 ctl() { etcdctl --endpoints=https://127.0.0.1:2379 --cacert=$(flag trusted-ca-file) --cert=$(flag cert-file) --key=$(flag key-file) "$@"; }
+
+# optional: it only looks
 ctl endpoint status --cluster -w table
 ctl member list
+
+# The answers, from what is there.
 
 cat > /root/etcd.txt <<END
 deployment: static pod

@@ -2,7 +2,11 @@
 tr '\0' '\n' < /proc/$(pgrep -x etcd)/cmdline > /root/flags
 flag() { sed -n "s|^--$1=||p" /root/flags; }
 in_etcd() { kubectl -n kube-system exec etcd-controlplane -- sh -c "ETCDCTL_API=3 etcdctl --endpoints=https://127.0.0.1:2379 --cacert=$(flag trusted-ca-file) --cert=$(flag cert-file) --key=$(flag key-file) $*"; }
+
+# optional: it only looks
 in_etcd member list
+
+# The answers, from what is there.
 cat > /root/etcd.txt <<END
 Deployment: Pod (static)
 Version: v$(in_etcd endpoint status | cut -d, -f3 | tr -d ' ')

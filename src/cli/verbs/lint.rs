@@ -5,7 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use lab::{Lab, LoadError, model::Script};
+use lab::{Lab, LoadError, diagnostic::Diagnostic, model::Script};
 use serde::Serialize;
 use serde_json::json;
 
@@ -51,9 +51,15 @@ pub fn run(args: &Lint) -> Result<u8, Error> {
     let mut findings = Vec::new();
     let mut labs = 0;
     for wanted in &args.labs {
-        for dir in find::labs(wanted)? {
-            labs += 1;
-            lint(&dir, &mut findings)?;
+        let packs = find::packs(wanted);
+        if packs.is_empty() {
+            for dir in find::labs(wanted)? {
+                labs += 1;
+                lint(&dir, &mut findings)?;
+            }
+        }
+        for pack in packs.into_iter().chain(find::packs_in(Path::new(wanted))) {
+            lint_pack(&pack, &mut findings)?;
         }
     }
     let text = match args.format {
@@ -70,6 +76,28 @@ pub fn run(args: &Lint) -> Result<u8, Error> {
     } else {
         status::NOT_SOLVED
     })
+}
+
+fn lint_pack(file: &Path, findings: &mut Vec<Finding>) -> Result<(), Error> {
+    match lab::load_pack(file) {
+        Ok(_) => Ok(()),
+        Err(LoadError::Mistakes(mistakes)) => {
+            findings.extend(mistakes.iter().map(|found| mistake(found, "")));
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A mistake as a finding; `when` says when it comes.
+fn mistake(found: &Diagnostic, when: &str) -> Finding {
+    Finding {
+        rule: found.code.to_owned(),
+        level: Level::Error,
+        file: found.file().to_owned(),
+        line: found.line(),
+        message: format!("{found}: {}{when}", found.label),
+    }
 }
 
 fn lint(dir: &Path, findings: &mut Vec<Finding>) -> Result<(), Error> {
@@ -93,13 +121,8 @@ fn lint(dir: &Path, findings: &mut Vec<Finding>) -> Result<(), Error> {
             }
             Ok(_) => {}
             Err(LoadError::Mistakes(mistakes)) => {
-                findings.extend(mistakes.iter().map(|mistake| Finding {
-                    rule: mistake.code.to_owned(),
-                    level: Level::Error,
-                    file: mistake.file().to_owned(),
-                    line: mistake.line(),
-                    message: format!("{mistake}: {} (with seed {seed})", mistake.label),
-                }));
+                let when = format!(" (with seed {seed})");
+                findings.extend(mistakes.iter().map(|found| mistake(found, &when)));
                 // The same ones come with every seed.
                 break;
             }

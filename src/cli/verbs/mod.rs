@@ -3,15 +3,18 @@
 mod bench;
 mod check;
 mod doctor;
+mod exam;
 mod lint;
 mod list;
 mod new;
 mod play;
 mod scenario;
+mod schema;
 mod start;
 mod stop;
 mod submissions;
 mod verify;
+mod verify_pack;
 
 use std::path::Path;
 
@@ -26,6 +29,7 @@ use crate::{args::Verb, error::Error, stage};
 pub fn run(verb: Verb) -> Result<u8, Error> {
     match verb {
         Verb::Start(args) => start::run(args),
+        Verb::Exam(args) => exam::run(&args),
         Verb::Task(args) => check::word("task", args.lab.as_deref(), None, false),
         Verb::Check(args) => check::run(&args),
         Verb::Hint(args) => check::word("hint", args.lab.as_deref(), args.task, false),
@@ -36,6 +40,7 @@ pub fn run(verb: Verb) -> Result<u8, Error> {
         Verb::Grade(args) => submissions::run(&args),
         Verb::Verify(args) => verify::run(&args),
         Verb::Lint(args) => lint::run(&args),
+        Verb::Schema(args) => schema::run(&args),
         Verb::New(args) => new::run(&args),
         Verb::Doctor => doctor::run(),
         Verb::Bench(args) => bench::run(&args),

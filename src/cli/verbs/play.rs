@@ -41,7 +41,8 @@ pub fn run(args: &Play) -> Result<u8, Error> {
     let (title, steps) = (solution.title.clone(), steps(&solution.text));
     let lab = lab::load_with(&dir, seed, &solution.given)?;
     let session = Session::at(&stage::home()?, &format!("play-{}", lab.id));
-    interrupt::arm(&session)?;
+    // What was only to be watched is not gone on with.
+    interrupt::arm(&session, || None)?;
     let stage = Stage::prepare(lab, session.clone(), stage::engine(&args.engine)?)?;
     let paint = Paint::for_stdout();
     println!("{}", render::tasks(&stage.lab, paint));

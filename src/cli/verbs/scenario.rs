@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     fs::File,
     io::{self, Read, Seek, Write},
     os::unix::fs::PermissionsExt,
@@ -12,6 +13,7 @@ use std::{
 };
 
 use grade::Report;
+use serde::de::DeserializeOwned;
 
 use crate::{
     args::Engine,
@@ -59,6 +61,46 @@ pub fn run(
     limits: &Limits,
     engine: &Engine,
 ) -> Result<Run, Error> {
+    let mut args: Vec<OsString> = vec!["start".into(), dir.into(), "--discard".into()];
+    for (flag, limit) in [
+        ("--time-limit", limits.time_limit),
+        ("--output-limit", limits.output_limit),
+        ("--memory-limit", limits.memory_limit),
+        ("--disk-limit", limits.disk_limit),
+    ] {
+        args.extend([flag.into(), limit.to_string().into()]);
+    }
+    for (name, value) in given {
+        args.extend(["--set".into(), format!("{name}={value}").into()]);
+    }
+    let ran = run_program(&args, seed, script, engine)?;
+    Ok(Run {
+        report: ran.grade,
+        transcript: ran.transcript,
+        took: ran.took,
+    })
+}
+
+/// What a verb that grades came to.
+#[derive(Debug)]
+pub struct Ran<T> {
+    pub grade: T,
+    /// Everything that was printed on the way.
+    pub transcript: String,
+    pub took: Duration,
+}
+
+/// Runs a verb of this program in a home of its own, with `script` as its standard input,
+/// and reads the grade that it prints.
+///
+/// # Errors
+/// There is no grade.
+pub fn run_program<T: DeserializeOwned>(
+    args: &[OsString],
+    seed: u64,
+    script: &[u8],
+    engine: &Engine,
+) -> Result<Ran<T>, Error> {
     let io = |what: &'static str| {
         move |source: io::Error| Error::Io {
             what,
@@ -76,32 +118,13 @@ pub fn run(
     // The program that runs, even when a new build has taken its path meanwhile.
     let mut command = Command::new("/proc/self/exe");
     command
-        .arg("start")
-        .arg(dir)
-        .args([
-            "--again",
-            "--discard",
-            "--format",
-            "json",
-            "--seed",
-            &seed.to_string(),
-        ])
+        .args(args)
+        .args(["--again", "--format", "json", "--seed", &seed.to_string()])
         .env("KUBEDRILL_HOME", home.path())
         .env(interrupt::PARENT, std::process::id().to_string())
         .stdin(input)
         .stdout(Stdio::piped())
         .stderr(stderr);
-    for (flag, limit) in [
-        ("--time-limit", limits.time_limit),
-        ("--output-limit", limits.output_limit),
-        ("--memory-limit", limits.memory_limit),
-        ("--disk-limit", limits.disk_limit),
-    ] {
-        command.arg(flag).arg(limit.to_string());
-    }
-    for (name, value) in given {
-        command.arg("--set").arg(format!("{name}={value}"));
-    }
     for (flag, path) in [
         ("--etcd", &engine.etcd),
         ("--etcdctl", &engine.etcdctl),
@@ -124,8 +147,8 @@ pub fn run(
         .code()
         .is_some_and(|code| code <= i32::from(status::COULD_NOT_LOOK));
     match serde_json::from_slice(&output.stdout) {
-        Ok(report) if graded => Ok(Run {
-            report,
+        Ok(grade) if graded => Ok(Ran {
+            grade,
             transcript,
             took: begun.elapsed(),
         }),

@@ -31,7 +31,15 @@ pub fn run(args: Start) -> Result<u8, Error> {
         .to_owned();
     let session = Session::at(&home, &name);
     let interactive = io::stdin().is_terminal();
-    interrupt::arm(&session)?;
+    let watched = session.clone();
+    interrupt::arm(&session, move || {
+        watched.load().is_ok_and(|record| record.ready).then(|| {
+            format!(
+                "`kubedrill start {0}` goes on, `kubedrill stop {0}` removes the lab",
+                watched.name
+            )
+        })
+    })?;
     let mut stage = if wants_resume(&args, &session, interactive)? {
         Stage::resume(session.clone())?
     } else {
@@ -98,7 +106,7 @@ fn wants_resume(args: &Start, session: &Session, interactive: bool) -> Result<bo
 }
 
 /// How long ago `moment` was, for people: to the minute, the hour or the day.
-fn ago(moment: &str) -> String {
+pub(super) fn ago(moment: &str) -> String {
     let Ok(moment) = moment.parse::<jiff::Timestamp>() else {
         return format!("at {moment}");
     };
@@ -138,7 +146,7 @@ fn attend(stage: &Stage, wishes: &Wishes) -> Result<(), Error> {
 }
 
 /// Does `work` while another thread answers `check`, `task` and `hint`.
-fn serving<T>(
+pub(super) fn serving<T>(
     stage: &Stage,
     wishes: &Wishes,
     work: impl FnOnce() -> Result<T, Error>,

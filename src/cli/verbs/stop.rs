@@ -9,7 +9,7 @@ use crate::{
     client,
     error::{Error, status},
     serve::Request,
-    stage,
+    sitting, stage,
 };
 
 /// How long the kubedrill that runs the lab may take to let go of it.
@@ -20,6 +20,10 @@ pub fn run(args: &Which) -> Result<u8, Error> {
         // A damaged session must be removable too, so its record is not read.
         Some(name) => {
             let session = super::named(&stage::home()?, name);
+            let exam = sitting::room(&stage::home()?, &session.name);
+            if !session.dir().exists() && exam.dir().exists() {
+                return remove_exam(&exam);
+            }
             if !session.dir().exists() {
                 return Err(lab::session::Error::Missing(session.name).into());
             }
@@ -48,6 +52,17 @@ pub fn run(args: &Which) -> Result<u8, Error> {
     if session.dir().exists() {
         return remove(&session);
     }
+    Ok(status::DONE)
+}
+
+fn remove_exam(exam: &Session) -> Result<u8, Error> {
+    if exam.is_running() {
+        let message = format!("the exam `{}` runs; its word `finish` ends it", exam.name);
+        return Err(Error::Usage(message));
+    }
+    let _lock = exam.lock()?;
+    sitting::remove(exam)?;
+    eprintln!("The exam `{}` is gone.", exam.name);
     Ok(status::DONE)
 }
 

@@ -13,6 +13,7 @@ use std::{
 use grade::{Report, verdict::points};
 use lab::session::random_seed;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::scenario;
@@ -27,8 +28,8 @@ use crate::{
 };
 
 /// What a submission came to.
-#[derive(Debug, Serialize, Deserialize)]
-struct Graded {
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+pub(super) struct Graded {
     /// The file, as it was named.
     submission: String,
     seconds: f64,

@@ -30,7 +30,7 @@ const FIRST_WORKER: u32 = 160;
 const FIRST_ETCD: u32 = 171;
 
 /// Names that are kubedrill in every node.
-const APPLETS: [&str; 17] = [
+const APPLETS: [&str; 20] = [
     "systemctl",
     "journalctl",
     "sudo",
@@ -48,6 +48,9 @@ const APPLETS: [&str; 17] = [
     "check",
     "task",
     "hint",
+    "next",
+    "skip",
+    "finish",
 ];
 
 /// Names that are kubedrill in a node of Kubernetes besides.
