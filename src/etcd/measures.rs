@@ -255,7 +255,8 @@ impl Measures {
             (Response::Put(_), Some(put), _) => self.put(put),
             (Response::DeleteRange(_), ..) => self.deletes.inc(),
             (Response::Txn(answer), _, Some(txn)) => {
-                if self.txn(txn, answer.succeeded) > 1 {
+                let operations = self.txn(txn, answer.succeeded);
+                if operations > 1 {
                     self.txns.inc();
                 }
             }

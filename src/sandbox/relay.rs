@@ -14,7 +14,7 @@ use std::{
     fs,
     io::{self, Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
-    path::{Path, PathBuf},
+    path::Path,
     process::ExitCode,
     sync::{
         Arc,
@@ -94,7 +94,7 @@ fn hold_ms(settings: &BTreeMap<String, String>) -> u64 {
     said.and_then(|value| value.parse().ok()).unwrap_or(0)
 }
 
-fn watch(file: &PathBuf, hold: &AtomicU64) {
+fn watch(file: &Path, hold: &AtomicU64) {
     loop {
         thread::sleep(READ_AGAIN);
         // A file that is being edited counts once it is whole again.

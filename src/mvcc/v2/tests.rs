@@ -73,7 +73,7 @@ fn requests_that_are_refused_change_nothing() {
     set(&mut store, "/1/d/e", "y").unwrap();
     let never = Expiry::default();
     let before = store.save();
-    let table: Vec<((Code, String, u64), (Code, &str))> = vec![
+    let table = [
         (
             refused(store.get("/1/no", false, NOW)),
             (Code::KeyNotFound, "/1/no"),

@@ -181,8 +181,7 @@ fn one_each() -> Vec<&'static str> {
             let words: Vec<&str> = line.split(' ').collect();
             let name = command(&words).unwrap_or_else(|| panic!("no command in {line}"));
             let begins = |with: &&str| name == *with || name.starts_with(&format!("{with} "));
-            let asks =
-                !OFFLINE.contains(&name.as_str()) && !PATIENT.iter().any(|with| begins(with));
+            let asks = !OFFLINE.contains(&name.as_str()) && !PATIENT.iter().any(begins);
             asks && seen.insert(name)
         })
         .collect()
