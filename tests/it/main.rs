@@ -9,6 +9,7 @@ mod etcd_corrupt;
 mod etcd_crash;
 mod etcd_crossing;
 mod etcd_mixed;
+mod etcd_start;
 mod etcdctl_side_by_side;
 mod kubectl_side_by_side;
 mod kubelet_node;
