@@ -11,6 +11,7 @@ mod etcd_crossing;
 mod etcd_flags;
 mod etcd_metrics;
 mod etcd_mixed;
+mod etcd_start;
 mod etcdctl_side_by_side;
 mod kubectl_side_by_side;
 mod kubelet_node;

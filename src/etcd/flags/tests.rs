@@ -302,21 +302,19 @@ fn a_member_that_listens_everywhere_is_found_at_the_machines_address() {
     let client = "--listen-client-urls=https://0.0.0.0:3379";
     let explicit = "--advertise-client-urls=http://localhost:2379";
     let at = |url: &str| vec![url.to_owned()];
+    let alone = |name: &str, url: &str| vec![(name.to_owned(), url.to_owned())];
 
     let (used, urls) = advertised(&["--name=m", peer, client, explicit], "192.0.2.7");
     let (peers, clients, cluster) = urls.expect("good flags");
     assert!(used);
     assert_eq!(peers, at("http://192.0.2.7:3380"));
     assert_eq!(clients, at("http://192.0.2.7:3379"));
-    assert_eq!(cluster, [("m".into(), "http://192.0.2.7:3380".into())]);
+    assert_eq!(cluster, alone("m", "http://192.0.2.7:3380"));
 
     // A member of the default name keeps the default cluster, which then does not fit.
     let (_, urls) = advertised(&[peer], "192.0.2.7");
     let (_, _, cluster) = urls.expect("good flags");
-    assert_eq!(
-        cluster,
-        [("default".into(), "http://localhost:2380".into())]
-    );
+    assert_eq!(cluster, alone("default", "http://localhost:2380"));
 
     let (_, urls) = advertised(&[peer], "fd00::2");
     assert_eq!(urls.expect("good flags").0, at("http://[fd00::2]:3380"));

@@ -26,6 +26,7 @@ struct Header {
 
 struct PeerHash {
     id: u64,
+    endpoints: Vec<String>,
     revision: i64,
     hash: u32,
     compact_revision: i64,
@@ -57,6 +58,7 @@ impl Server {
                 "local-member-compact-revision" => own.compact_revision,
                 "local-member-hash" => own.hash,
                 "remote-peer-id" => format!("{:x}", peer.id),
+                "remote-peer-endpoints" => peer.endpoints,
                 "remote-peer-revision" => peer.revision,
                 "remote-peer-compact-revision" => peer.compact_revision,
                 "remote-peer-hash" => peer.hash);
@@ -152,6 +154,7 @@ impl Server {
                     Ok(answer) => {
                         found.push(PeerHash {
                             id: member.id,
+                            endpoints: member.peer_urls.clone(),
                             revision: answer.header.revision,
                             hash: answer.hash,
                             compact_revision: answer.compact_revision,

@@ -229,56 +229,82 @@ pub(super) fn cluster_id(members: &[Member]) -> u64 {
 
 /// True if both lists name the same places, by text or, failing that, by address.
 fn same_urls(left: &[String], right: &[String]) -> bool {
-    let texts = |urls: &[String]| -> BTreeSet<String> {
-        urls.iter()
-            .map(|url| url.trim_end_matches('/').to_owned())
-            .collect()
-    };
-    if texts(left) == texts(right) {
-        return true;
+    difference(left, right).is_none()
+}
+
+/// Why two lists do not name the same places, in the words of `netutil.urlsEqual`.
+fn difference(left: &[String], right: &[String]) -> Option<String> {
+    if left.len() != right.len() {
+        let quoted = |urls: &[String]| {
+            let urls: Vec<_> = urls.iter().map(|url| format!("{url:?}")).collect();
+            urls.join(" ")
+        };
+        return Some(format!(
+            "len([{}]) != len([{}])",
+            quoted(left),
+            quoted(right)
+        ));
     }
-    let resolve = |urls: &[String]| -> Option<BTreeSet<String>> {
-        let mut found = BTreeSet::new();
-        for url in urls {
-            let (scheme, rest) = url.split_once("://")?;
-            let address = rest.trim_end_matches('/').to_socket_addrs().ok()?.next()?;
-            found.insert(format!("{scheme}://{address}"));
-        }
-        Some(found)
+    let sorted = |urls: &[String]| {
+        let trimmed = urls.iter().map(|url| url.trim_end_matches('/').to_owned());
+        let mut urls: Vec<String> = trimmed.collect();
+        urls.sort();
+        urls
     };
-    left.len() == right.len() && resolve(left).is_some_and(|found| Some(found) == resolve(right))
+    let (left, right) = (sorted(left), sorted(right));
+    if left == right {
+        return None;
+    }
+    let resolved = |urls: &[String]| -> Result<Vec<String>, String> {
+        let mut found = Vec::new();
+        for url in urls {
+            let resolved = resolve(url);
+            found.push(resolved.map_err(|error| format!("failed to resolve {url:?} ({error})"))?);
+        }
+        found.sort();
+        Ok(found)
+    };
+    match (resolved(&left), resolved(&right)) {
+        (Ok(left), Ok(right)) => {
+            let mut pairs = left.iter().zip(&right);
+            let (left, right) = pairs.find(|(left, right)| left != right)?;
+            Some(format!("resolved urls: {left:?} != {right:?}"))
+        }
+        (Err(error), _) | (_, Err(error)) => Some(error),
+    }
+}
+
+/// A URL with an address for its host; sockets have none, and `localhost` stays.
+fn resolve(url: &str) -> Result<String, String> {
+    let (scheme, place) = url.split_once("://").ok_or("it has no scheme")?;
+    if scheme.starts_with("unix") || place.starts_with("localhost:") {
+        return Ok(url.to_owned());
+    }
+    let mut addresses = place.to_socket_addrs().map_err(|error| error.to_string())?;
+    let address = addresses.next().ok_or("no address")?;
+    Ok(format!("{scheme}://{address}"))
 }
 
 /// The words of `advertiseMatchesCluster`.
 fn mismatch(own: &Member, config: &Config) -> EtcdError {
-    let missing = |from: &[String], other: &[String]| -> Vec<String> {
+    let missing = |from: &[String], other: &[String], before: &str| -> String {
         let gone = from.iter().filter(|url| !other.contains(url));
-        gone.map(|url| format!("{}={url}", config.name)).collect()
+        let named: Vec<_> = gone.map(|url| format!("{before}{url}")).collect();
+        named.join(",")
     };
-    let initial = missing(&own.peer_urls, &config.peer_urls);
+    let name = format!("{}=", config.name);
+    let why = difference(&config.peer_urls, &own.peer_urls).unwrap_or_default();
+    let initial = missing(&own.peer_urls, &config.peer_urls, &name);
     if !initial.is_empty() {
         return start_error(format!(
-            "--initial-cluster has {} but missing from --initial-advertise-peer-urls={} (failed to resolve {} to match --initial-cluster={} (\"{}\"(resolved from \"{}\") != \"{}\"(resolved from \"{}\")))",
-            initial.join(","),
+            "--initial-cluster has {initial} but missing from --initial-advertise-peer-urls={} ({why})",
             config.peer_urls.join(","),
-            config.peer_urls.join(","),
-            initial.join(","),
-            config.peer_urls.join(","),
-            config.peer_urls.join(","),
-            own.peer_urls.join(","),
-            own.peer_urls.join(","),
         ));
     }
-    let advertised = missing(&config.peer_urls, &own.peer_urls);
-    let all: Vec<_> = config
-        .peer_urls
-        .iter()
-        .map(|url| format!("{}={url}", config.name))
-        .collect();
+    let all = missing(&config.peer_urls, &[], &name);
+    let advertised = missing(&config.peer_urls, &own.peer_urls, "");
     start_error(format!(
-        "--initial-advertise-peer-urls has {} but missing from --initial-cluster={}",
-        advertised.join(","),
-        all.join(",")
+        "--initial-advertise-peer-urls has {advertised} but missing from --initial-cluster={all}"
     ))
 }
 
