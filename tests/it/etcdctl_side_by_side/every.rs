@@ -323,12 +323,15 @@ fn ids(member: &Member, words: &str) -> BTreeSet<u64> {
 
 /// What a command prints that makes something with an ID nobody knows beforehand;
 /// `None` if the ID would make columns or the order of a list other than they must be.
-fn made(side: Side, member: &Member, command: &str, format: &str) -> Option<Seen> {
-    let adds = command.starts_with("member");
+///
+/// A member's ID follows from its URL and the second, so each has a port of its own.
+fn made(side: Side, member: &Member, line: &str, port: u16) -> Option<Seen> {
+    let command = &line.replace("PORT", &port.to_string());
+    let adds = command.contains("member");
     let list = if adds { "member list" } else { "lease list" };
     let before = ids(member, list);
     let endpoint = format!("127.0.0.1:{}", member.client);
-    let line = format!("--endpoints {endpoint} {format} {command}");
+    let line = format!("--endpoints {endpoint} {command}");
     let output = run(side, "etcdctl", &line.split(' ').collect::<Vec<_>>());
     let after = ids(member, list);
     let new = *after.difference(&before).next().expect("a new ID");
@@ -340,6 +343,7 @@ fn made(side: Side, member: &Member, command: &str, format: &str) -> Option<Seen
         }
     }
     let mut context = beside(member, 1);
+    context.masks.push((format!(":{port}"), ":PORT"));
     context.masks.push((new.to_string(), "NEW"));
     context.masks.push((format!("{new:x}"), "NEWX"));
     context.masks.push((varint(new), "NEWV"));
@@ -350,13 +354,15 @@ fn made(side: Side, member: &Member, command: &str, format: &str) -> Option<Seen
 fn what_is_made_reads_the_same_in_every_format() {
     let members = [Member::start(&[]), Member::start(&[])];
     let commands = [
-        "member add x --learner --peer-urls=http://127.0.0.1:1",
+        "member add x --learner --peer-urls=http://127.0.0.1:PORT",
         "lease grant 1000",
     ];
+    let mut ports = 20_000..30_000;
     for command in commands {
         for format in words::FORMATS {
             let [theirs, ours] = [0, 1].map(|at| {
-                let again = || made(BOTH[at], &members[at], command, format);
+                let line = format!("{format} {command}");
+                let again = || made(BOTH[at], &members[at], &line, ports.next()?);
                 std::iter::repeat_with(again)
                     .take(200)
                     .find_map(|seen| seen)

@@ -273,7 +273,9 @@ fn a_database_without_members_can_be_restored() {
     let file = dir.path().join("bare.db");
     let db = bolt::Db::open(&file, bolt::Options::default()).expect("a database");
     let mut tx = db.begin_write().expect("a transaction");
-    tx.create_bucket(b"key").expect("a bucket");
+    for bucket in [&b"key"[..], b"meta"] {
+        tx.create_bucket(bucket).expect("a bucket");
+    }
     tx.commit().expect("written");
     db.close().expect("closed");
     let [theirs, ours] = BOTH.map(|side| {
