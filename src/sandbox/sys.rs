@@ -167,8 +167,12 @@ pub(crate) fn open_in_root(root: BorrowedFd<'_>, path: &Path, flags: i32) -> io:
         mode: 0,
         resolve: RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
     };
-    // A rename elsewhere on the system makes the kernel ask to try again.
-    for _ in 0..32 {
+    // A rename or a mount elsewhere on the system makes the kernel ask to try again. Where
+    // much is built or many labs start, that is most of the time for moments.
+    for attempt in 0..2000 {
+        if attempt >= 32 {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
         // SAFETY: the path is a C string and `how` has the size that we state;
         // both outlive the call.
         let answer = unsafe {
