@@ -16,9 +16,11 @@ use std::{
 
 use lab::session::Session;
 use nix::{
+    errno::Errno,
     sys::{
         prctl,
         signal::{self, SigSet, Signal},
+        wait::{WaitPidFlag, WaitStatus, waitpid},
     },
     unistd::getppid,
 };
@@ -39,6 +41,9 @@ const CLEAN_UP: &str = "KUBEDRILL_CLEAN_UP";
 
 /// How long cleaning up may take; what is left then goes with `kubedrill stop`.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long the lab's processes may take to end before their files are removed all the same.
+const CHILDREN_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Whether a signal is ending the program.
 static ENDING: AtomicBool = AtomicBool::new(false);
@@ -96,6 +101,19 @@ pub fn yield_to_signal() {
     }
 }
 
+/// The lab's processes are children of this one, which took the place of the program that
+/// began them, and end with it. As long as one is there it may make anew what is removed.
+fn await_children() {
+    let begun = Instant::now();
+    while begun.elapsed() < CHILDREN_PATIENCE {
+        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::StillAlive) => thread::sleep(Duration::from_millis(5)),
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(_) => return,
+        }
+    }
+}
+
 /// Removes a session that was interrupted before the learner was let in, if this
 /// process was made for that; `args` are the program's. Gives the exit status.
 pub fn clean_up(args: &[OsString]) -> Option<u8> {
@@ -104,7 +122,8 @@ pub fn clean_up(args: &[OsString]) -> Option<u8> {
     let (home, name) = (dir.parent()?.parent()?, dir.file_name()?.to_str()?);
     let session = Session::at(home, name);
     let begun = Instant::now();
-    // The lab's processes end meanwhile.
+    await_children();
+    // What they began may take a little longer to end.
     while session.dir().exists() && sitting::remove(&session).is_err() {
         if begun.elapsed() > PATIENCE {
             eprintln!("\nkubedrill: interrupted; `kubedrill stop {name}` cleans up");

@@ -116,6 +116,7 @@ fn certificates_that_were_renewed_are_shown_without_a_restart() {
     }
     certificates.issue("member");
     // New connections between members: one of them starts anew.
+    cluster.lead(0);
     cluster.kill(2);
     cluster.endpoint(0).put("a", "1").expect("a put");
     cluster.run(2);

@@ -43,23 +43,39 @@ impl Member {
         Self::start_as(Side::Theirs, more)
     }
 
-    /// A member that one side's `etcd` serves.
-    /// A member whose ids have all 16 digits. They follow from its port, and Go prints
+    /// A member that one side's `etcd` serves, and whose ids have all 16 digits. They follow from its port, and Go prints
     /// no leading zeros, so that columns of tables would be narrower now and then.
     pub fn start_as(side: Side, more: &[&str]) -> Self {
         loop {
             let member = Self::start_once(side, more);
-            let log = fs::read_to_string(member.dir.path().join("log")).expect("a log");
-            let full = |name: &str| {
-                let digits = |rest: &str| rest.chars().take_while(char::is_ascii_hexdigit).count();
-                log.split(&format!("\"{name}\":\""))
-                    .skip(1)
-                    .all(|rest| digits(rest) == 16)
-            };
-            if full("local-member-id") && full("cluster-id") {
+            let digits = |id: &str| id.chars().take_while(char::is_ascii_hexdigit).count();
+            if member.ids().iter().all(|id| digits(id) == 16) {
                 return member;
             }
         }
+    }
+
+    /// A member whose ids all take ten bytes in protobuf, and whose leases have ids of 16
+    /// digits: these begin with the last 15 bits of the member's.
+    fn start_wide() -> Self {
+        loop {
+            let member = Self::start(&[]);
+            let wide = |id: &String| id.as_str() >= "8" && !id[12..].starts_with(['0', '8']);
+            if member.ids().iter().all(wide) {
+                return member;
+            }
+        }
+    }
+
+    /// What the log says after `local-member-id` and `cluster-id`; each begins with the id.
+    fn ids(&self) -> Vec<String> {
+        let log = fs::read_to_string(self.dir.path().join("log")).expect("a log");
+        let after = |name: &str| -> Vec<String> {
+            let before = format!("\"{name}\":\"");
+            let texts = log.split(&before).skip(1);
+            texts.map(|rest| rest.chars().take(17).collect()).collect()
+        };
+        [after("local-member-id"), after("cluster-id")].concat()
     }
 
     fn start_once(side: Side, more: &[&str]) -> Self {

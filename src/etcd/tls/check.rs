@@ -14,6 +14,9 @@ use x509_parser::prelude::{CertificateRevocationList, FromDer, GeneralName, X509
 
 use crate::log;
 
+/// What the reference says of a certificate without an allowed name, whoever showed it.
+pub(super) const NOT_ALLOWED: &str = "client certificate authentication failed";
+
 /// What a certificate must be, besides signed by the right CA.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PeerCheck {
@@ -101,6 +104,17 @@ impl PeerCheck {
         *self == Self::default()
     }
 
+    /// Whether the certificate has one of the names that are let in.
+    #[must_use]
+    pub fn allows(&self, leaf: &CertificateDer<'_>) -> bool {
+        if !self.allowed_cns.is_empty() {
+            return self.allowed_cns.contains(&Names::of(leaf).common);
+        }
+        let names = Names::of(leaf);
+        let mut hosts = self.allowed_hostnames.iter();
+        self.allowed_hostnames.is_empty() || hosts.any(|host| names.covers(host))
+    }
+
     /// Checks the chain that a client showed, if it showed one.
     ///
     /// # Errors
@@ -113,18 +127,11 @@ impl PeerCheck {
         let Some(leaf) = chain.first() else {
             return Ok(());
         };
-        let names = Names::of(leaf);
-        let allowed = if !self.allowed_cns.is_empty() {
-            self.allowed_cns.contains(&names.common)
-        } else {
-            self.allowed_hostnames.is_empty()
-                || self.allowed_hostnames.iter().any(|host| names.covers(host))
-        };
-        if !allowed {
-            return Err("client certificate authentication failed".into());
+        if !self.allows(leaf) {
+            return Err(NOT_ALLOWED.into());
         }
         if self.san {
-            check_san(&names, remote.ip()).await?;
+            check_san(&Names::of(leaf), remote.ip()).await?;
         }
         match &self.crl_file {
             Some(path) => check_crl(path, chain),

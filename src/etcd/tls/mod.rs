@@ -3,6 +3,7 @@
 //! change, so that they can be renewed without a restart; the CA is read once.
 
 mod check;
+mod dialed;
 mod load;
 mod words;
 
@@ -10,12 +11,14 @@ use std::{fmt, path::PathBuf, sync::Arc};
 
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion,
+    client::WebPkiServerVerifier,
     crypto::CryptoProvider,
-    server::WebPkiClientVerifier,
+    server::{VerifierBuilderError, WebPkiClientVerifier},
     version::{TLS12, TLS13},
 };
 
 pub use check::PeerCheck;
+use dialed::AllowedPeer;
 pub use words::handshake_error;
 
 /// A TLS version that flags can name.
@@ -169,9 +172,7 @@ impl TlsInfo {
             let verifier =
                 WebPkiClientVerifier::builder_with_provider(Arc::new(self.roots()?), provider)
                     .build()
-                    .map_err(|error| {
-                        TlsError::Verifier(format!("{}: {error}", shown(&self.trusted_ca_file)))
-                    })?;
+                    .map_err(|error| self.no_verifier(&error))?;
             builder.with_client_cert_verifier(verifier)
         } else {
             builder.with_no_client_auth()
@@ -187,12 +188,20 @@ impl TlsInfo {
     /// See [`TlsError`].
     pub fn client_config(&self) -> Result<Arc<ClientConfig>, TlsError> {
         let provider = self.provider()?;
-        let builder = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&self.versions())?
-            .with_root_certificates(self.roots()?);
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(&self.versions())?;
         if self.is_empty() {
+            let builder = builder.with_root_certificates(self.roots()?);
             return Ok(Arc::new(builder.with_no_client_auth()));
         }
+        let roots = Arc::new(self.roots()?);
+        let chain = WebPkiServerVerifier::builder_with_provider(roots, provider)
+            .build()
+            .map_err(|error| self.no_verifier(&error))?;
+        let check = self.peer_check(false);
+        let builder = builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AllowedPeer { chain, check }));
         let own = self.own_pair()?;
         let shown_to_peers = match (&self.client_cert_file, &self.client_key_file) {
             (Some(cert), Some(key)) => load::Pair::open(cert, key, self.provider()?)?,
@@ -213,6 +222,10 @@ impl TlsInfo {
             crl_file: self.crl_file.clone(),
             san: san && !self.skip_client_san_verify,
         }
+    }
+
+    fn no_verifier(&self, error: &VerifierBuilderError) -> TlsError {
+        TlsError::Verifier(format!("{}: {error}", shown(&self.trusted_ca_file)))
     }
 
     fn own_pair(&self) -> Result<load::Pair, TlsError> {

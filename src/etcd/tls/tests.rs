@@ -158,6 +158,28 @@ async fn clients_need_a_certificate_of_the_ca() {
 }
 
 #[tokio::test]
+async fn peers_that_are_dialed_need_an_allowed_name_too() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let a = make(dir.path(), &ca(), "a");
+    let dials = async |info: TlsInfo| {
+        let client = info.client_config().expect("good files");
+        handshake(&a, client).await.is_ok()
+    };
+    let named = |name: &str| TlsInfo {
+        allowed_cns: vec![name.to_owned()],
+        ..a.clone()
+    };
+    assert!(dials(named("a")).await);
+    assert!(!dials(named("b")).await);
+    let hosts = |name: &str| TlsInfo {
+        allowed_hostnames: vec![name.to_owned()],
+        ..a.clone()
+    };
+    assert!(dials(hosts("localhost")).await);
+    assert!(!dials(hosts("elsewhere")).await);
+}
+
+#[tokio::test]
 async fn a_renewed_certificate_is_shown_without_a_restart() {
     let dir = tempfile::tempdir().expect("a directory");
     let ca = ca();

@@ -2,6 +2,7 @@
 //! with each of them; and how many rows there are of which command in which format.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 
 use super::offline::{BOTH, ctl, run, text};
 use super::rows::{DOWN, FILES, MISTAKES, TALK, TLS};
@@ -246,26 +247,47 @@ fn unknown_flags_and_missing_words_are_told_alike() {
 /// How much time a command has to find out that nobody answers as it should.
 const SHORT: &[&str] = &["--command-timeout=1s"];
 
-/// Compares rows that end with the time they have: which step they had come to by then
-/// depends on how busy the machine is, so that each row is run until both sides agree, a
-/// few times at most.
+/// How many rows wait side by side.
+const WAITERS: usize = 8;
+
+/// Compares rows that change nothing and end with the time they have: which step they had
+/// come to by then depends on how busy the machine is, so that each row is run until both
+/// sides agree, a few times at most.
 fn compare_in_time(table: &str, context: &Context) {
-    let mut differences = Vec::new();
-    for line in table.lines() {
-        let row = Row::parse(line);
-        let again = || [Side::Theirs, Side::Ours].map(|side| context.run(side, &row, SHORT));
-        let mut seen = again();
-        for _ in 0..5 {
-            if seen[0] == seen[1] {
-                break;
-            }
-            seen = again();
+    let rows: Mutex<Vec<&str>> = Mutex::new(table.lines().collect());
+    let differences = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..WAITERS {
+            scope.spawn(|| {
+                while let Some(line) = pop(&rows) {
+                    if let Err(difference) = agree_in_time(line, context) {
+                        differences.lock().expect("no panic").push(difference);
+                    }
+                }
+            });
         }
-        if seen[0] != seen[1] {
-            differences.push(format!("$ {line}\n  {seen:?}"));
+    });
+    let differences = differences.into_inner().expect("no panic");
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+fn pop<'a>(rows: &Mutex<Vec<&'a str>>) -> Option<&'a str> {
+    rows.lock().expect("no panic").pop()
+}
+
+fn agree_in_time(line: &str, context: &Context) -> Result<(), String> {
+    let row = Row::parse(line);
+    let mut seen = Vec::new();
+    for _ in 0..6 {
+        seen = vec![Side::Theirs, Side::Ours]
+            .into_iter()
+            .map(|side| context.run(side, &row, SHORT))
+            .collect();
+        if seen[0] == seen[1] {
+            return Ok(());
         }
     }
-    assert!(differences.is_empty(), "{}", differences.join("\n"));
+    Err(format!("$ {line}\n  {seen:?}"))
 }
 
 #[test]
@@ -352,7 +374,7 @@ fn made(side: Side, member: &Member, line: &str, port: u16) -> Option<Seen> {
 
 #[test]
 fn what_is_made_reads_the_same_in_every_format() {
-    let members = [Member::start(&[]), Member::start(&[])];
+    let members = [Member::start_wide(), Member::start_wide()];
     let commands = [
         "member add x --learner --peer-urls=http://127.0.0.1:PORT",
         "lease grant 1000",

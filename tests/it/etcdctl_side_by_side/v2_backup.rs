@@ -286,7 +286,7 @@ fn serve_names(names: Vec<(String, u16)>) {
 #[test]
 fn api_2_finds_endpoints_in_dns() {
     if std::env::var_os(INSIDE).is_none() {
-        in_a_network("etcdctl_side_by_side::v2::api_2_finds_endpoints_in_dns");
+        in_a_network("etcdctl_side_by_side::v2_backup::api_2_finds_endpoints_in_dns");
         return;
     }
     let member = Member::start(&["--enable-v2"]);
