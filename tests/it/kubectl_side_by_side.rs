@@ -296,7 +296,7 @@ fn mask_word(word: &str) -> Option<String> {
     if is_uid(word) {
         return Some("UID".to_owned());
     }
-    if is_time(word) {
+    if is_time(word) || is_clock(word) {
         return Some("TIME".to_owned());
     }
     // 10.96.0.0/12, the range of services.
@@ -314,6 +314,12 @@ fn mask_word(word: &str) -> Option<String> {
         .parse::<u32>()
         .is_ok_and(|n| (30000..32768).contains(&n));
     port.then(|| "PORT".to_owned())
+}
+
+/// `23:59:59`, as `describe` has it after the date.
+fn is_clock(word: &str) -> bool {
+    let two_digits = |part: &str| part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
+    word.split(':').count() == 3 && word.split(':').all(two_digits)
 }
 
 /// Replaces what may differ between two runs.
