@@ -40,15 +40,19 @@ pub fn labs_in(shelf: &Path) -> Vec<PathBuf> {
 
 /// All labs that can be named, the nearest of each name only.
 pub fn all() -> Vec<PathBuf> {
+    nearest_of_each(labs_in)
+}
+
+/// What `on` finds on the shelves, the nearest first; what has the name of something
+/// nearer is left out.
+fn nearest_of_each(on: impl Fn(&Path) -> Vec<PathBuf>) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = Vec::new();
-    for shelf in shelves() {
-        for lab in labs_in(&shelf) {
-            if !found
-                .iter()
-                .any(|other| other.file_name() == lab.file_name())
-            {
-                found.push(lab);
-            }
+    for path in shelves().iter().flat_map(|shelf| on(shelf)) {
+        if !found
+            .iter()
+            .any(|other| other.file_name() == path.file_name())
+        {
+            found.push(path);
         }
     }
     found
@@ -121,16 +125,7 @@ fn is_pack(file: &Path) -> bool {
 
 /// All exam packs that can be named, the nearest of each name only.
 pub fn all_packs() -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = Vec::new();
-    for pack in shelves().iter().flat_map(|shelf| packs_in(shelf)) {
-        if !found
-            .iter()
-            .any(|other| other.file_name() == pack.file_name())
-        {
-            found.push(pack);
-        }
-    }
-    found
+    nearest_of_each(packs_in)
 }
 
 /// The file of the exam pack `wanted`, a name or a path.

@@ -7,11 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use toml_edit::Document;
-
 use crate::{
-    diagnostic::{Diagnostics, nearest},
-    parse::{LoadError, load},
+    diagnostic::nearest,
+    parse::{LoadError, load, read_file},
     read::{Fields, Reader, list},
 };
 
@@ -67,27 +65,9 @@ pub fn load_pack(file: &Path) -> Result<Pack, LoadError> {
         path: file.to_owned(),
         source,
     })?;
-    let mut diagnostics = Diagnostics::new(&file.display().to_string(), &text);
-    let document = match Document::parse(text) {
-        Ok(document) => document,
-        Err(error) => {
-            let span = error.span().unwrap_or(0..0);
-            diagnostics.add("lab::syntax", span, "this is not TOML", error.message());
-            return Err(LoadError::Mistakes(diagnostics.into_sorted()));
-        }
-    };
-    let mut reader = Reader::new(diagnostics);
-    let pack = read(
-        &mut reader,
-        Fields::new(document.as_table(), "the file", 0..0),
-        file,
-    );
-    let found = reader.diagnostics.into_sorted();
-    if found.is_empty() {
-        Ok(pack)
-    } else {
-        Err(LoadError::Mistakes(found))
-    }
+    read_file(&file.display().to_string(), &text, |reader, top| {
+        read(reader, top, file)
+    })
 }
 
 fn read(reader: &mut Reader, mut top: Fields<'_>, file: &Path) -> Pack {

@@ -64,6 +64,20 @@ pub fn parse(
     seed: u64,
     given: &BTreeMap<String, String>,
 ) -> Result<Lab, LoadError> {
+    read_file(file, text, |reader, top| {
+        read_lab(reader, top, dir, seed, given)
+    })
+}
+
+/// Reads a file with `read`, from its topmost table.
+///
+/// # Errors
+/// Every mistake that was found, at once.
+pub(crate) fn read_file<T>(
+    file: &str,
+    text: &str,
+    read: impl FnOnce(&mut Reader, Fields<'_>) -> T,
+) -> Result<T, LoadError> {
     let mut diagnostics = Diagnostics::new(file, text);
     let document = match Document::parse(text.to_owned()) {
         Ok(document) => document,
@@ -75,10 +89,10 @@ pub fn parse(
     };
     let mut reader = Reader::new(diagnostics);
     let top = Fields::new(document.as_table(), "the file", 0..0);
-    let lab = read_lab(&mut reader, top, dir, seed, given);
+    let value = read(&mut reader, top);
     let found = reader.diagnostics.into_sorted();
     if found.is_empty() {
-        Ok(lab)
+        Ok(value)
     } else {
         Err(LoadError::Mistakes(found))
     }

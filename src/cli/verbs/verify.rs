@@ -289,19 +289,26 @@ fn show(proof: &Proof, format: Format) {
     }
 }
 
+impl Proof {
+    /// One that nothing was run for yet, and so does not hold.
+    pub(super) fn open(lab: &str, scenario: &str, repeat: u32, seed: u64) -> Self {
+        Self {
+            lab: lab.to_owned(),
+            scenario: scenario.to_owned(),
+            repeat,
+            seed,
+            holds: false,
+            why: String::new(),
+            score: "no".into(),
+            seconds: 0.0,
+            verdicts: String::new(),
+            transcript: String::new(),
+        }
+    }
+}
+
 fn prove(lab: &Lab, scenario: &Scenario, repeat: u32, engine: &Engine) -> Proof {
-    let mut proof = Proof {
-        lab: lab.id.clone(),
-        scenario: scenario.name.clone(),
-        repeat,
-        seed: lab.seed,
-        holds: false,
-        why: String::new(),
-        score: "no".into(),
-        seconds: 0.0,
-        verdicts: String::new(),
-        transcript: String::new(),
-    };
+    let mut proof = Proof::open(&lab.id, &scenario.name, repeat, lab.seed);
     let limits = Limits {
         time_limit: TIME_LIMIT,
         ..Limits::default()

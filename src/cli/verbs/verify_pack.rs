@@ -62,18 +62,7 @@ fn one(
     engine: &Engine,
     percent: u32,
 ) -> Proof {
-    let mut proof = Proof {
-        lab: exam.pack.id.clone(),
-        scenario: scenario.to_owned(),
-        repeat: 1,
-        seed,
-        holds: false,
-        why: String::new(),
-        score: "no".into(),
-        seconds: 0.0,
-        verdicts: String::new(),
-        transcript: String::new(),
-    };
+    let mut proof = Proof::open(&exam.pack.id, scenario, 1, seed);
     let mut args: Vec<OsString> = vec!["exam".into(), exam.pack.file.clone().into()];
     for value in values {
         args.extend(["--set".into(), value.into()]);

@@ -107,12 +107,16 @@ impl PeerCheck {
     /// Whether the certificate has one of the names that are let in.
     #[must_use]
     pub fn allows(&self, leaf: &CertificateDer<'_>) -> bool {
-        if !self.allowed_cns.is_empty() {
-            return self.allowed_cns.contains(&Names::of(leaf).common);
+        if self.allowed_cns.is_empty() && self.allowed_hostnames.is_empty() {
+            return true;
         }
         let names = Names::of(leaf);
-        let mut hosts = self.allowed_hostnames.iter();
-        self.allowed_hostnames.is_empty() || hosts.any(|host| names.covers(host))
+        if self.allowed_cns.is_empty() {
+            let mut hosts = self.allowed_hostnames.iter();
+            hosts.any(|host| names.covers(host))
+        } else {
+            self.allowed_cns.contains(&names.common)
+        }
     }
 
     /// Checks the chain that a client showed, if it showed one.
