@@ -1,5 +1,5 @@
-# The configuration, readable by root alone.
-mkdir -p -m 700 /etc/kubernetes/enc
+# The configuration. Who can read the key can read the Secrets.
+mkdir -p /etc/kubernetes/enc
 cat > /etc/kubernetes/enc/enc.yaml <<END
 apiVersion: apiserver.config.k8s.io/v1
 kind: EncryptionConfiguration
@@ -16,13 +16,11 @@ END
 chmod 600 /etc/kubernetes/enc/enc.yaml
 
 # The flag, the mount and the volume. The kubelet starts the Pod anew.
-old=$(pgrep -x kube-apiserver)
-sed -e 's|^    - --advertise-address=|    - --encryption-provider-config=/etc/kubernetes/enc/enc.yaml\n&|' \
+sed -i -e 's|^    - --advertise-address=|    - --encryption-provider-config=/etc/kubernetes/enc/enc.yaml\n&|' \
   -e 's|^    volumeMounts:$|&\n    - mountPath: /etc/kubernetes/enc\n      name: enc\n      readOnly: true|' \
   -e 's|^  volumes:$|&\n  - hostPath:\n      path: /etc/kubernetes/enc\n      type: DirectoryOrCreate\n    name: enc|' \
-  /etc/kubernetes/manifests/kube-apiserver.yaml > /root/kube-apiserver.yaml
-cp /root/kube-apiserver.yaml /etc/kubernetes/manifests/kube-apiserver.yaml
-for attempt in $(seq 300); do new=$(pgrep -x kube-apiserver); [ -n "$new" ] && [ "$new" != "$old" ] && break; sleep 0.1; done
+  /etc/kubernetes/manifests/kube-apiserver.yaml
+for attempt in $(seq 300); do pgrep -f '^kube-apiserver .*--encryption-provider-config=' >/dev/null && break; sleep 0.1; done
 for attempt in $(seq 300); do kubectl get --raw /readyz >/dev/null 2>&1 && break; sleep 0.1; done
 
 # A new one, then the old ones.
@@ -30,7 +28,6 @@ kubectl -n $space create secret generic fresh --from-literal=a=b
 kubectl get secrets --all-namespaces -o json | kubectl replace -f -
 
 # In etcd it is no longer to be read.
-export ETCDCTL_API=3 ETCDCTL_ENDPOINTS=https://127.0.0.1:2379
-export ETCDCTL_CACERT=/etc/kubernetes/pki/etcd/ca.crt
-export ETCDCTL_CERT=/etc/kubernetes/pki/etcd/server.crt ETCDCTL_KEY=/etc/kubernetes/pki/etcd/server.key
-etcdctl get /registry/secrets/$space/$old --print-value-only | head -c 40 | od -c | head -3
+ETCDCTL_API=3 etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt \
+  --cert=/etc/kubernetes/pki/etcd/server.crt --key=/etc/kubernetes/pki/etcd/server.key \
+  get /registry/secrets/$space/$old --print-value-only | head -c 40 | od -c | head -3
