@@ -24,7 +24,6 @@ subjects:
   namespace: $space
 END
 kubectl apply -f /root/rbac.yaml
-old=$(pgrep -x etcd)
 sed -i -e 's|--client-cert-auth=false|--client-cert-auth=true|; s|^    - --snapshot-count=10000|&\n    - --trusted-ca-file=/etc/kubernetes/pki/etcd/ca.crt|' /etc/kubernetes/manifests/etcd.yaml
-for attempt in $(seq 300); do new=$(pgrep -x etcd); [ -n "$new" ] && [ "$new" != "$old" ] && break; sleep 0.1; done
+for attempt in $(seq 300); do pgrep -f '^etcd .*--client-cert-auth=true' >/dev/null && break; sleep 0.1; done
 for attempt in $(seq 300); do kubectl get --raw /readyz >/dev/null 2>&1 && break; sleep 0.1; done

@@ -1,9 +1,8 @@
 # Nobody showed a certificate here.
 ETCDCTL_API=3 etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt get /registry/secrets/$space/$keep --keys-only
 
-old=$(pgrep -x etcd)
 sed -i -e 's|--client-cert-auth=false|--client-cert-auth=true|; s|^    - --snapshot-count=10000|&\n    - --trusted-ca-file=/etc/kubernetes/pki/etcd/ca.crt|' /etc/kubernetes/manifests/etcd.yaml
-for attempt in $(seq 300); do new=$(pgrep -x etcd); [ -n "$new" ] && [ "$new" != "$old" ] && break; sleep 0.1; done
+for attempt in $(seq 300); do pgrep -f '^etcd .*--client-cert-auth=true' >/dev/null && break; sleep 0.1; done
 for attempt in $(seq 300); do kubectl get --raw /readyz >/dev/null 2>&1 && break; sleep 0.1; done
 ETCDCTL_API=3 etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt --command-timeout=2s get /registry/secrets/$space/$keep --keys-only
 
