@@ -12,9 +12,7 @@ sudo -i ETCDCTL_API=3 etcdctl --endpoints=https://127.0.0.1:2379  \
   snapshot save /opt/etcd-backup.db
 
 # Never trust a backup that nobody looked at.
-# optional: 3.5 speaks API 3 unless told otherwise
-export ETCDCTL_API=3
-sudo etcdctl --write-out=table snapshot status /opt/etcd-backup.db
+sudo ETCDCTL_API=3 etcdctl --write-out=table snapshot status /opt/etcd-backup.db
 
 # The change.
 kubectl delete deploy before
@@ -22,18 +20,14 @@ kubectl create deploy after --image=nginx --replicas=2
 kubectl wait --for=condition=Available deploy/after --timeout=60s
 kubectl get deploy
 
-# Back to the snapshot, in a directory of its own.
-# optional: nothing is there at the first try
-sudo rm -rf /var/lib/etcd-restore
-
-# The restored directory is a new member's.
+# Back to the snapshot, in a directory of its own: that of a new member.
 sudo ETCDCTL_API=3 etcdctl snapshot restore /opt/etcd-backup.db --data-dir=/var/lib/etcd-restore
 
 # The static Pod's volume points there from now on. With an editor: only this one path.
 sudo sed -i '/hostPath/{n;s|path: /var/lib/etcd$|path: /var/lib/etcd-restore|}' /etc/kubernetes/manifests/etcd.yaml
 
 # The kubelet starts etcd anew; the API server finds it again.
-for attempt in $(seq 300); do kubectl get deploy before >/dev/null 2>&1 && break; sleep 0.1; done
+for attempt in $(seq 60); do kubectl get deploy before >/dev/null 2>&1 && break; sleep 0.5; done
 kubectl get deploy before
 
 # A list may still show the old world: the API server answers it from a cache that waits

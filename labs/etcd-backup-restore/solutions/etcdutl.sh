@@ -3,15 +3,12 @@ kubectl create deployment before --image=nginx --replicas=2
 kubectl rollout status deployment/before --timeout=60s
 
 # The snapshot, with the settings in the environment.
-# optional: both are what 3.5 does anyway
-export ETCDCTL_API=3
-export ETCDCTL_ENDPOINTS=https://127.0.0.1:2379
-
-# Who asks must show a certificate.
-export ETCDCTL_CACERT=/etc/kubernetes/pki/etcd/ca.crt
-export ETCDCTL_CERT=/etc/kubernetes/pki/etcd/healthcheck-client.crt
-export ETCDCTL_KEY=/etc/kubernetes/pki/etcd/healthcheck-client.key
-etcdctl snapshot save /opt/etcd-backup.db
+export ETCDCTL_API=3 ETCDCTL_ENDPOINTS=https://127.0.0.1:2379 \
+  ETCDCTL_CACERT=/etc/kubernetes/pki/etcd/ca.crt \
+  ETCDCTL_CERT=/etc/kubernetes/pki/etcd/healthcheck-client.crt \
+  ETCDCTL_KEY=/etc/kubernetes/pki/etcd/healthcheck-client.key
+# Without a limit it waits for ever where nobody answers.
+etcdctl --command-timeout=30s snapshot save /opt/etcd-backup.db
 etcdutl snapshot status /opt/etcd-backup.db -w table
 
 # The change.
@@ -29,6 +26,6 @@ sed -i '/hostPath/{n;s|path: /var/lib/etcd$|path: /var/lib/etcd-restore|}' /root
 # etcd first, then the API server.
 mv /root/stopped/etcd.yaml /etc/kubernetes/manifests/
 mv /root/stopped/kube-apiserver.yaml /etc/kubernetes/manifests/
-for attempt in $(seq 300); do kubectl get deploy before >/dev/null 2>&1 && break; sleep 0.1; done
+for attempt in $(seq 300); do kubectl get --raw /readyz >/dev/null 2>&1 && break; sleep 0.1; done
 kubectl wait --for=condition=Available deployment/before --timeout=60s
 kubectl get deployments
