@@ -7,4 +7,4 @@ echo "version: $(sed -n 's/^"Version" : "\(.*\)"/\1/p' /root/status)" > /root/an
 echo "id: $(printf %x $(sed -n 's/^"MemberID" : //p' /root/status))" >> /root/answers.txt
 echo "peers: $(sed -n 's/^"PeerURL" : "\(.*\)"/\1/p' /root/members)" >> /root/answers.txt
 cat /root/answers.txt
-crictl exec $container sh -c "ETCDCTL_API=3 etcdctl $flags snapshot save /var/lib/etcd/$file.db"
+crictl exec $container sh -c "ETCDCTL_API=3 etcdctl $flags --command-timeout=30s snapshot save /var/lib/etcd/$file.db"

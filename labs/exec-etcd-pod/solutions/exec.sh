@@ -1,9 +1,6 @@
 # The Pod's name ends with the node's.
 kubectl -n kube-system get pods
 
-# optional: it only looks
-kubectl -n kube-system exec etcd-controlplane -- sh -c "etcdctl version"
-
 # Who is there?
 kubectl -n kube-system exec etcd-controlplane -- sh -c "ETCDCTL_API=3 etcdctl member list --endpoints=https://127.0.0.1:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt --cert=/etc/kubernetes/pki/etcd/server.crt --key=/etc/kubernetes/pki/etcd/server.key" | tee /root/members
 kubectl -n kube-system exec etcd-controlplane -- sh -c "ETCDCTL_API=3 etcdctl endpoint status --endpoints=https://127.0.0.1:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt --cert=/etc/kubernetes/pki/etcd/server.crt --key=/etc/kubernetes/pki/etcd/server.key" | tee /root/status

@@ -12,8 +12,10 @@ done
 openssl x509 -noout -enddate -in server.crt
 
 # Both anew, without waiting for the kubelet's back-off.
-mkdir -p /root/stopped
-mv /etc/kubernetes/manifests/kube-apiserver.yaml /etc/kubernetes/manifests/etcd.yaml /root/stopped/
+# optional: the kubelet tries again by itself, some time later
+mv /etc/kubernetes/manifests/kube-apiserver.yaml /etc/kubernetes/manifests/etcd.yaml /root/
 for attempt in $(seq 300); do pgrep -x etcd >/dev/null || pgrep -x kube-apiserver >/dev/null || break; sleep 0.1; done
-mv /root/stopped/*.yaml /etc/kubernetes/manifests/
+
+# Back in place.
+mv /root/kube-apiserver.yaml /root/etcd.yaml /etc/kubernetes/manifests/
 for attempt in $(seq 300); do kubectl get --raw /readyz >/dev/null 2>&1 && break; sleep 0.1; done

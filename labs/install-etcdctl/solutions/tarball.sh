@@ -1,6 +1,3 @@
-# optional: the archive may lie anywhere
-cd /tmp
-
 # The release, and its programs in the path.
 wget https://github.com/etcd-io/etcd/releases/download/v3.5.16/etcd-v3.5.16-linux-amd64.tar.gz
 tar xvf etcd-v3.5.16-linux-amd64.tar.gz
