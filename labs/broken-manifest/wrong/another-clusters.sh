@@ -3,6 +3,11 @@ cat > /etc/kubernetes/manifests/etcd.yaml <<'END'
 apiVersion: v1
 kind: Pod
 metadata:
+  annotations:
+    kubeadm.kubernetes.io/etcd.advertise-client-urls: https://10.0.0.4:2379
+  labels:
+    component: etcd
+    tier: control-plane
   name: etcd
   namespace: kube-system
 spec:
