@@ -1,21 +1,29 @@
-# The endpoint that answers with another cluster's ID.
-pki=/etc/kubernetes/pki/etcd
-etcd() { etcdctl --endpoints=https://127.0.0.1:2379 --cacert=$pki/ca.crt --cert=$pki/server.crt --key=$pki/server.key "$@"; }
-echo "$stuck" > /root/stuck.txt
-[ "$stuck" = controlplane2 ] && address=192.168.10.151 || address=192.168.10.152
+# Each endpoint answers for itself. Which one tells another cluster's ID?
+export ETCDCTL_CACERT=/etc/kubernetes/pki/etcd/ca.crt ETCDCTL_CERT=/etc/kubernetes/pki/etcd/server.crt \
+  ETCDCTL_KEY=/etc/kubernetes/pki/etcd/server.key
+for node in controlplane controlplane2 controlplane3; do
+  echo "$node $(etcdctl --endpoints=https://$node:2379 endpoint status -w fields | grep '"ClusterID"')"
+done | sort -k 2 | uniq -u -f 1 | cut -d' ' -f1 > /root/stuck.txt
+cat /root/stuck.txt
+member=$(cat /root/stuck.txt)
 
-# Out of the member list, and off the node.
-ssh -n "$stuck" 'systemctl start kubelet; mv /etc/kubernetes/manifests/etcd.yaml /root/'
-ssh -n "$stuck" 'for attempt in $(seq 300); do pgrep -x etcd >/dev/null || break; sleep 0.1; done'
-etcd member remove "$(etcd member list | grep "$address:2380" | cut -d, -f1)"
+# Off the node.
+ssh -n "$member" 'systemctl start kubelet; mv /etc/kubernetes/manifests/etcd.yaml /root/'
+for attempt in $(seq 300); do ssh -n "$member" pgrep -x etcd >/dev/null || break; sleep 0.1; done
+url=$(ssh -n "$member" sed -n 's/.*--initial-advertise-peer-urls=//p' /root/etcd.yaml)
+
+# Out of the member list, as a member goes by the book.
+# optional: this one has never spoken in the new cluster, so it may also begin anew under its ID
+id=$(etcdctl --endpoints=https://127.0.0.1:2379 member list | grep " $url," | cut -d, -f1)
+etcdctl --endpoints=https://127.0.0.1:2379 member remove $id
 
 # In again under the same name, with an empty directory; the others send what it lacks.
-for attempt in $(seq 100); do etcd member add "$stuck" --peer-urls=https://$address:2380 && break; sleep 0.2; done
-ssh -n "$stuck" "sed -i -e '/hostPath/{n;s|path: $dir\$|path: /var/lib/etcd-anew|;s|path: /var/lib/etcd\$|path: /var/lib/etcd-anew|}' \
+for attempt in $(seq 15); do etcdctl --endpoints=https://127.0.0.1:2379 member add $member --peer-urls=$url && break; sleep 1; done
+ssh -n "$member" "sed -i -e '/hostPath/{n;s|path: $dir\$|path: /var/lib/etcd-anew|;s|path: /var/lib/etcd\$|path: /var/lib/etcd-anew|}' \
   -e 's|^    - --initial-cluster=.*|&\n    - --initial-cluster-state=existing|' /root/etcd.yaml && mv /root/etcd.yaml /etc/kubernetes/manifests/"
 
-for attempt in $(seq 300); do
-  [ "$(etcd endpoint health --cluster 2>&1 | grep -c 'is healthy')" = 3 ] && break
-  sleep 0.2
+for attempt in $(seq 40); do
+  [ "$(etcdctl --endpoints=https://127.0.0.1:2379 endpoint health --cluster 2>&1 | grep -c 'is healthy')" = 3 ] && break
+  sleep 0.5
 done
-etcd endpoint status --cluster -w table
+etcdctl --endpoints=https://127.0.0.1:2379 endpoint status --cluster -w table
