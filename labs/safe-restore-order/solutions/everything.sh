@@ -9,6 +9,6 @@ sed -i '/hostPath/{n;s|path: /var/lib/etcd$|path: /var/lib/etcd-restored|}' /roo
 # etcd first, then the rest.
 mv /root/manifests/etcd.yaml /etc/kubernetes/manifests/
 for attempt in $(seq 300); do pgrep -x etcd >/dev/null && break; sleep 0.1; done
-mv /root/manifests/*.yaml /etc/kubernetes/manifests/
+mv /root/manifests/kube-*.yaml /etc/kubernetes/manifests/
 for attempt in $(seq 300); do kubectl get --raw /readyz >/dev/null 2>&1 && break; sleep 0.1; done
 kubectl wait --for=condition=Available deployment/$keep --timeout=60s
