@@ -8,6 +8,7 @@ openssl verify -CAfile /etc/kubernetes/pki/etcd/ca.crt /etc/kubernetes/pki/apise
 # The API server starts with it.
 # optional: the kubelet tries again by itself, some time later
 mv /etc/kubernetes/manifests/kube-apiserver.yaml /root/
+sleep 1
 for attempt in $(seq 300); do pgrep -x kube-apiserver >/dev/null || break; sleep 0.1; done
 
 # Back in place.

@@ -7,6 +7,7 @@ kubeadm certs renew all
 # Both anew, without waiting for the kubelet's back-off.
 mkdir -p /root/stopped
 mv /etc/kubernetes/manifests/kube-apiserver.yaml /etc/kubernetes/manifests/etcd.yaml /root/stopped/
+sleep 1
 for attempt in $(seq 300); do pgrep -x etcd >/dev/null || pgrep -x kube-apiserver >/dev/null || break; sleep 0.1; done
 mv /root/stopped/*.yaml /etc/kubernetes/manifests/
 for attempt in $(seq 300); do kubectl get --raw /readyz >/dev/null 2>&1 && break; sleep 0.1; done
