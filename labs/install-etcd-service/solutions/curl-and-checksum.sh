@@ -3,9 +3,10 @@ arch=$(uname -m | sed 's/x86_64/amd64/;s/aarch64/arm64/')
 base=https://github.com/etcd-io/etcd/releases/download/$version
 curl -fsSL "$base/etcd-$version-linux-$arch.tar.gz" -o "/tmp/etcd-$version-linux-$arch.tar.gz"
 curl -fsSL "$base/SHA256SUMS" -o /tmp/SHA256SUMS
-cd /tmp && sha256sum -c --ignore-missing SHA256SUMS
-tar xzf "/tmp/etcd-$version-linux-$arch.tar.gz" -C /usr/local/bin --strip-components=1 --no-same-owner
-rm -f /usr/local/bin/README.md
+
+# Unpacked only if it is what was published.
+cd /tmp && sha256sum -c --ignore-missing SHA256SUMS && tar xzf etcd-$version-linux-$arch.tar.gz --no-same-owner \
+  -C /usr/local/bin --strip-components=1 etcd-$version-linux-$arch/etcd etcd-$version-linux-$arch/etcdctl
 
 # User and group by hand.
 groupadd --system etcd
@@ -36,6 +37,7 @@ LimitNOFILE=65536
 [Install]
 WantedBy=multi-user.target
 END
-systemctl daemon-reload
+
+# `enable` makes systemd read its files anew, too.
 systemctl enable --now etcd
 etcdctl put "$key" "$value"

@@ -4,6 +4,9 @@ wget https://github.com/etcd-io/etcd/releases/download/$version/etcd-$version-li
 tar -xvf etcd-$version-linux-$arch.tar.gz
 cd etcd-$version-linux-$arch
 sudo mv etcd etcdctl /usr/local/bin/
+
+# Do they work?
+# optional: it only looks
 etcd --version
 etcdctl version
 
@@ -38,7 +41,12 @@ RestartSec=5
 [Install]
 WantedBy=multi-user.target
 END
+
+# systemd has to hear of it.
+# optional: `enable` makes systemd read its files anew, too
 sudo systemctl daemon-reload
+
+# It starts with the machine, and now.
 sudo systemctl enable etcd
 sudo systemctl start etcd
 sudo systemctl status etcd --no-pager
