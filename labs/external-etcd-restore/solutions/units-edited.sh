@@ -14,10 +14,10 @@ for node in etcd1 etcd2 etcd3; do
   ssh -n $node "sed -i 's|--data-dir=[^ ]*|--data-dir=$dir|' /etc/systemd/system/etcd.service"
   ssh -n $node 'systemctl daemon-reload && systemctl restart --no-block etcd'
 done
-for attempt in $(seq 300); do
+for attempt in $(seq 40); do
   [ "$(ssh -n etcd1 'etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt --cert=/etc/kubernetes/pki/etcd/server.crt \
     --key=/etc/kubernetes/pki/etcd/server.key endpoint health --cluster 2>&1' | grep -c "is healthy")" = 3 ] &&
     kubectl get configmap "$ledger" >/dev/null 2>&1 && break
-  sleep 0.2
+  sleep 0.5
 done
 kubectl get configmap "$ledger"

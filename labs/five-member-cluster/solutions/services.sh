@@ -33,9 +33,9 @@ for n in 1 2 3 4 5; do begin $n "$five"; done
 # Three of five found the cluster; then all five answer.
 export ETCDCTL_ENDPOINTS=https://127.0.0.1:2379 ETCDCTL_CACERT=/etc/kubernetes/pki/etcd/ca.crt \
   ETCDCTL_CERT=/etc/kubernetes/pki/etcd/server.crt ETCDCTL_KEY=/etc/kubernetes/pki/etcd/server.key
-for attempt in $(seq 300); do
+for attempt in $(seq 40); do
   [ "$(etcdctl endpoint health --cluster 2>&1 | grep -c 'is healthy')" = 5 ] && break
-  sleep 0.2
+  sleep 0.5
 done
 etcdctl endpoint status --cluster -w table
 etcdctl put $key "$value"

@@ -22,5 +22,5 @@ done
 for node in controlplane controlplane2 controlplane3; do
   ssh -n $node "sed -i '/hostPath/{n;s|path: /var/lib/etcd\$|path: $dir|}' /root/stopped/etcd.yaml && mv /root/stopped/*.yaml /etc/kubernetes/manifests/"
 done
-for attempt in $(seq 300); do kubectl get configmap "$ledger" >/dev/null 2>&1 && break; sleep 0.2; done
+for attempt in $(seq 300); do kubectl get --raw /readyz >/dev/null 2>&1 && break; sleep 0.1; done
 kubectl get configmap "$ledger"

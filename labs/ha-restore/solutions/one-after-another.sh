@@ -23,12 +23,12 @@ for node in controlplane controlplane2 controlplane3; do
 done
 
 # Until the new cluster answers as a whole.
-pki=/etc/kubernetes/pki/etcd
-etcd() { etcdctl --endpoints=https://192.168.10.150:2379 --cacert=$pki/ca.crt --cert=$pki/server.crt --key=$pki/server.key "$@"; }
-for attempt in $(seq 300); do
-  [ "$(etcd endpoint health --cluster 2>&1 | grep -c 'is healthy')" = 3 ] &&
+for attempt in $(seq 40); do
+  [ "$(etcdctl --endpoints=https://192.168.10.150:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt --cert=/etc/kubernetes/pki/etcd/server.crt \
+    --key=/etc/kubernetes/pki/etcd/server.key endpoint health --cluster 2>&1 | grep -c 'is healthy')" = 3 ] &&
     kubectl get configmap "$ledger" >/dev/null 2>&1 && break
-  sleep 0.2
+  sleep 0.5
 done
-etcd endpoint status --cluster -w table
+etcdctl --endpoints=https://192.168.10.150:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt --cert=/etc/kubernetes/pki/etcd/server.crt \
+  --key=/etc/kubernetes/pki/etcd/server.key endpoint status --cluster -w table
 kubectl get configmap "$ledger"

@@ -1,7 +1,7 @@
 # What `member add` prints are the settings of the newcomer, as environment variables.
 export ETCDCTL_ENDPOINTS=https://127.0.0.1:2379 ETCDCTL_CACERT=/etc/kubernetes/pki/etcd/ca.crt \
   ETCDCTL_CERT=/etc/kubernetes/pki/etcd/server.crt ETCDCTL_KEY=/etc/kubernetes/pki/etcd/server.key
-for attempt in $(seq 100); do etcdctl member add etcd3 --learner --peer-urls=https://192.168.10.173:2380 > /root/added && break; sleep 0.2; done
+for attempt in $(seq 15); do etcdctl member add etcd3 --learner --peer-urls=https://192.168.10.173:2380 > /root/added && break; sleep 1; done
 cat /root/added
 grep ^ETCD_ /root/added > /root/etcd3.env
 cat >> /root/etcd3.env <<'END'
@@ -42,8 +42,8 @@ systemctl enable --now etcd
 systemctl status etcd --no-pager
 END
 
-for attempt in $(seq 100); do
+for attempt in $(seq 15); do
   etcdctl member promote "$(etcdctl member list | grep 192.168.10.173:2380 | cut -d, -f1)" && break
-  sleep 0.2
+  sleep 1
 done
 etcdctl member list -w table

@@ -2,7 +2,7 @@
 # seconds ("unhealthy cluster").
 export ETCDCTL_ENDPOINTS=https://127.0.0.1:2379 ETCDCTL_CACERT=/etc/kubernetes/pki/etcd/ca.crt \
   ETCDCTL_CERT=/etc/kubernetes/pki/etcd/server.crt ETCDCTL_KEY=/etc/kubernetes/pki/etcd/server.key
-for attempt in $(seq 100); do etcdctl member add etcd3 --learner --peer-urls=https://192.168.10.173:2380 && break; sleep 0.2; done
+for attempt in $(seq 15); do etcdctl member add etcd3 --learner --peer-urls=https://192.168.10.173:2380 && break; sleep 1; done
 
 # The unit file of etcd1, with the names and addresses of etcd3.
 ssh -n etcd1 cat /etc/systemd/system/etcd.service |
@@ -12,8 +12,8 @@ ssh -n etcd1 cat /etc/systemd/system/etcd.service |
 ssh -n etcd3 "systemctl daemon-reload && systemctl enable --now etcd"
 
 # Refused until the learner is in sync; nobody but us asks again.
-for attempt in $(seq 100); do
+for attempt in $(seq 15); do
   etcdctl member promote "$(etcdctl member list | grep 192.168.10.173:2380 | cut -d, -f1)" && break
-  sleep 0.2
+  sleep 1
 done
 etcdctl endpoint status --cluster -w table

@@ -1,9 +1,10 @@
 # Out with the old member, in with the new one.
 export ETCDCTL_ENDPOINTS=https://127.0.0.1:2379 ETCDCTL_CACERT=/etc/kubernetes/pki/etcd/ca.crt \
   ETCDCTL_CERT=/etc/kubernetes/pki/etcd/server.crt ETCDCTL_KEY=/etc/kubernetes/pki/etcd/server.key
-etcdctl member remove "$(etcdctl member list | grep ", $victim, " | cut -d, -f1)"
-[ "$victim" = etcd2 ] && address=192.168.10.172 || address=192.168.10.173
-for attempt in $(seq 50); do etcdctl member add "$victim" --peer-urls=https://$address:2380 && break; sleep 0.2; done
+id=$(etcdctl member list | grep ", $victim, " | cut -d, -f1)
+etcdctl member remove $id
+address=192.168.10.17${victim#etcd}
+for attempt in $(seq 15); do etcdctl member add "$victim" --peer-urls=https://$address:2380 && break; sleep 1; done
 
 # The unit file stays; a drop-in takes its command back and brings another.
 ssh "$victim" bash <<'END'
@@ -18,8 +19,8 @@ systemctl daemon-reload
 systemctl start etcd
 END
 
-for attempt in $(seq 300); do
+for attempt in $(seq 40); do
   [ "$(etcdctl endpoint health --cluster 2>&1 | grep -c 'is healthy')" = 3 ] && break
-  sleep 0.2
+  sleep 0.5
 done
 etcdctl endpoint status --cluster -w table

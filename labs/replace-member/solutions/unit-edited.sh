@@ -5,18 +5,19 @@ etcdctl endpoint status --cluster -w table
 etcdctl member list -w table
 
 # Out with the old member, whose ID nobody may use again.
-etcdctl member remove "$(etcdctl member list | grep ", $victim, " | cut -d, -f1)"
+id=$(etcdctl member list | grep ", $victim, " | cut -d, -f1)
+etcdctl member remove $id
 
 # In with the new one. Right after a change of members the others may need a moment.
-[ "$victim" = etcd2 ] && address=192.168.10.172 || address=192.168.10.173
-for attempt in $(seq 50); do etcdctl member add "$victim" --peer-urls=https://$address:2380 && break; sleep 0.2; done
+address=192.168.10.17${victim#etcd}
+for attempt in $(seq 15); do etcdctl member add "$victim" --peer-urls=https://$address:2380 && break; sleep 1; done
 
 # It joins an existing cluster, with an empty directory.
 ssh -n "$victim" "sed -i 's/--initial-cluster-state=new/--initial-cluster-state=existing/' /etc/systemd/system/etcd.service"
 ssh -n "$victim" 'systemctl daemon-reload && systemctl start etcd'
 
-for attempt in $(seq 300); do
+for attempt in $(seq 40); do
   [ "$(etcdctl endpoint health --cluster 2>&1 | grep -c 'is healthy')" = 3 ] && break
-  sleep 0.2
+  sleep 0.5
 done
 etcdctl endpoint status --cluster -w table

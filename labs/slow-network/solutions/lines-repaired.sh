@@ -1,14 +1,14 @@
 # Which lines hold back what they carry?
-for n in etcd1 etcd2 etcd3; do
-  echo "$n $(ssh -n $n grep hold_ms= /etc/peer-link.conf)"
-done
+ssh -n etcd1 grep hold_ms= /etc/peer-link.conf
+ssh -n etcd2 grep hold_ms= /etc/peer-link.conf
+ssh -n etcd3 grep hold_ms= /etc/peer-link.conf
 for n in etcd1 etcd2 etcd3; do ssh -n $n grep -q '^hold_ms=0$' /etc/peer-link.conf || echo $n; done > /root/slow.txt
 
 # The relay reads its file by itself.
 for n in $(cat /root/slow.txt); do ssh -n $n sed -i 's/^hold_ms=.*/hold_ms=0/' /etc/peer-link.conf; done
 
-pki=/etc/kubernetes/pki/etcd
-for attempt in $(seq 300); do
-  [ "$(etcdctl --endpoints=https://192.168.10.171:2379,https://192.168.10.172:2379,https://192.168.10.173:2379 --cacert=$pki/ca.crt --cert=$pki/server.crt --key=$pki/server.key endpoint health 2>&1 | grep -c 'is healthy')" = 3 ] && break
-  sleep 0.2
+# Until all three answer.
+for attempt in $(seq 40); do
+  [ "$(etcdctl --endpoints=https://192.168.10.171:2379,https://192.168.10.172:2379,https://192.168.10.173:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt --cert=/etc/kubernetes/pki/etcd/server.crt --key=/etc/kubernetes/pki/etcd/server.key endpoint health 2>&1 | grep -c 'is healthy')" = 3 ] && break
+  sleep 0.5
 done

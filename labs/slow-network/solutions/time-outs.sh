@@ -1,3 +1,4 @@
+# Which lines hold back what they carry?
 for n in etcd1 etcd2 etcd3; do ssh -n $n grep -q '^hold_ms=0$' /etc/peer-link.conf || echo $n; done > /root/slow.txt
 
 # The lines stay as they are; all members get the same patience.
@@ -5,8 +6,8 @@ for n in etcd1 etcd2 etcd3; do
   ssh -n $n "sed -i 's|--name=|--heartbeat-interval=500 --election-timeout=8000 --name=|' /etc/systemd/system/etcd.service; systemctl daemon-reload; systemctl restart --no-block etcd"
 done
 
-pki=/etc/kubernetes/pki/etcd
+# Until all three answer.
 for attempt in $(seq 30); do
-  [ "$(etcdctl --command-timeout=10s --endpoints=https://192.168.10.171:2379,https://192.168.10.172:2379,https://192.168.10.173:2379 --cacert=$pki/ca.crt --cert=$pki/server.crt --key=$pki/server.key endpoint health 2>&1 | grep -c 'is healthy')" = 3 ] && break
+  [ "$(etcdctl --command-timeout=10s --endpoints=https://192.168.10.171:2379,https://192.168.10.172:2379,https://192.168.10.173:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt --cert=/etc/kubernetes/pki/etcd/server.crt --key=/etc/kubernetes/pki/etcd/server.key endpoint health 2>&1 | grep -c 'is healthy')" = 3 ] && break
   sleep 0.5
 done
