@@ -73,31 +73,32 @@ fn task_text(number: usize, task: &Task, paint: Paint) -> String {
     )
 }
 
+/// The points, and what they mean, in a line.
+pub fn score(report: &Report, paint: Paint) -> String {
+    let score = format!(
+        "{} of {} points",
+        points(report.earned_hundredths),
+        report.points
+    );
+    if report.solved() {
+        paint.green(&format!("Solved: {score}"))
+    } else if report.unknown() {
+        paint.yellow(&format!(
+            "{score}, so far: what is marked ?? could not be looked at and counts neither \
+             way. Repair what is named there, then `check` again."
+        ))
+    } else {
+        paint.bold(&format!("Not yet: {score}"))
+    }
+}
+
 /// A grade.
 pub fn report(report: &Report, review: &str, paint: Paint) -> String {
     let mut text = String::new();
     for task in &report.tasks {
         task_report(&mut text, task, paint);
     }
-    let score = format!(
-        "{} of {} points",
-        points(report.earned_hundredths),
-        report.points
-    );
-    let _ = if report.solved() {
-        writeln!(text, "\n{}", paint.green(&format!("Solved: {score}")))
-    } else if report.unknown() {
-        writeln!(
-            text,
-            "\n{}",
-            paint.yellow(&format!(
-                "{score}, so far: what is marked ?? could not be looked at and counts neither \
-                 way. Repair what is named there, then `check` again."
-            ))
-        )
-    } else {
-        writeln!(text, "\n{}", paint.bold(&format!("Not yet: {score}")))
-    };
+    let _ = writeln!(text, "\n{}", score(report, paint));
     if !report.remark.is_empty() {
         let _ = writeln!(text, "Note: {}.", report.remark);
     }

@@ -17,6 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use grade::Report;
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -55,6 +56,8 @@ pub struct Wishes {
     /// There while the lab is one of an exam.
     pub clock: Option<Clock>,
     leave: Mutex<Option<Leave>>,
+    /// The grade that `check` told last, if it was asked.
+    told: Mutex<Option<Report>>,
 }
 
 /// The exam that a lab is one of.
@@ -105,6 +108,12 @@ impl Wishes {
     /// The word that leaves a lab of an exam, once it was given.
     pub fn left(&self) -> Option<Leave> {
         self.leave.lock().ok().and_then(|word| *word)
+    }
+
+    /// Whether `report` says nothing that the last `check` did not.
+    pub fn was_told(&self, report: &Report) -> bool {
+        let told = self.told.lock();
+        told.is_ok_and(|told| told.as_ref().is_some_and(|told| told.says_as_much(report)))
     }
 
     /// Whether the shell shall end.
@@ -214,6 +223,9 @@ fn respond(
         ))),
         "check" => {
             let report = stage.check()?;
+            if let Ok(mut told) = wishes.told.lock() {
+                *told = Some(report.clone());
+            }
             let text = if request.json {
                 json(&report)?
             } else {
@@ -276,7 +288,7 @@ fn exam_word(
 ///
 /// # Errors
 /// Never, for a report; the serializer's signature has one.
-pub fn json(report: &grade::Report) -> Result<String, Error> {
+pub fn json(report: &Report) -> Result<String, Error> {
     let mut text =
         serde_json::to_string_pretty(report).map_err(|error| Error::Failed(error.to_string()))?;
     text.push('\n');
@@ -284,7 +296,7 @@ pub fn json(report: &grade::Report) -> Result<String, Error> {
 }
 
 /// The exit status that a grade stands for.
-pub fn grade_status(report: &grade::Report) -> u8 {
+pub fn grade_status(report: &Report) -> u8 {
     if report.solved() {
         status::DONE
     } else if report.unknown() {

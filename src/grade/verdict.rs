@@ -58,7 +58,7 @@ impl Outcome {
 }
 
 /// One check of a task, judged.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CheckReport {
     pub name: String,
     #[serde(flatten)]
@@ -130,6 +130,19 @@ pub struct Report {
 }
 
 impl Report {
+    /// Whether `other` says nothing new to who has read this: the same of whatever did not
+    /// pass, and the same points. How what passed was seen may differ.
+    pub fn says_as_much(&self, other: &Self) -> bool {
+        let left = |report: &Self| -> Vec<CheckReport> {
+            let checks = report.tasks.iter().flat_map(|task| &task.checks);
+            let passed = |check: &&CheckReport| matches!(check.outcome, Outcome::Passed { .. });
+            checks.filter(|check| !passed(check)).cloned().collect()
+        };
+        self.earned_hundredths == other.earned_hundredths
+            && self.remark == other.remark
+            && left(self) == left(other)
+    }
+
     /// Whether every task is solved, hints or not.
     pub fn solved(&self) -> bool {
         self.tasks.iter().all(TaskReport::solved)
@@ -182,6 +195,33 @@ mod tests {
         ] {
             let task = TaskReport::new("task", 3, hints, checks);
             assert_eq!((task.earned_hundredths, task.unknown()), (earned, unknown));
+        }
+    }
+
+    #[test]
+    fn only_what_did_not_pass_is_news() {
+        let report = |outcomes: [Outcome; 2]| Report {
+            lab: "lab".into(),
+            title: "Lab".into(),
+            seed: 1,
+            points: 3,
+            earned_hundredths: 0,
+            tasks: vec![TaskReport::new("task", 3, 0, outcomes.map(check).into())],
+            remark: String::new(),
+        };
+        let seen = |found| Outcome::passed(found);
+        let missed = |found| Outcome::failed("here", found, "yes");
+        let told = report([seen("revision 7"), missed("no")]);
+        for (other, same) in [
+            ([seen("revision 9"), missed("no")], true),
+            ([seen("revision 7"), missed("never")], false),
+            (
+                [seen("revision 7"), Outcome::could_not_look("here", "dark")],
+                false,
+            ),
+            ([seen("revision 7"), seen("yes")], false),
+        ] {
+            assert_eq!(told.says_as_much(&report(other.clone())), same, "{other:?}");
         }
     }
 

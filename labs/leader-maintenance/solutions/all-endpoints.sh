@@ -5,13 +5,14 @@ etcd() { etcdctl --endpoints=$all --cacert=$pki/ca.crt --cert=$pki/server.crt --
 etcd endpoint status -w table
 
 # The leader hands over to the member on this node.
-etcd move-leader "$(etcd member list | grep ', controlplane, ' | cut -d, -f1)"
+id=$(etcd member list | grep ', controlplane, ' | cut -d, -f1)
+etcd move-leader $id
 
 # Now the former leader is a follower like any other.
 ssh -n "$leader" "sed -i 's|--snapshot-count=.*|--snapshot-count=$count|' /etc/kubernetes/manifests/etcd.yaml"
 for attempt in $(seq 300); do ssh -n "$leader" "pgrep -fx 'etcd .*--snapshot-count=$count.*'" >/dev/null && break; sleep 0.2; done
-for attempt in $(seq 300); do
+for attempt in $(seq 40); do
   [ "$(etcd endpoint health 2>&1 | grep -c 'is healthy')" = 3 ] && break
-  sleep 0.2
+  sleep 0.5
 done
 etcd endpoint status -w table

@@ -7,13 +7,13 @@ END
 
 # The member stops while its manifest is away.
 ssh -n "$leader" mv /etc/kubernetes/manifests/etcd.yaml /root/etcd.yaml
-ssh -n "$leader" 'for attempt in $(seq 300); do pgrep -x etcd >/dev/null || break; sleep 0.1; done'
+for attempt in $(seq 300); do ssh -n "$leader" pgrep -x etcd >/dev/null || break; sleep 0.1; done
 ssh -n "$leader" "sed -i 's|--snapshot-count=.*|--snapshot-count=$count|' /root/etcd.yaml"
 ssh -n "$leader" mv /root/etcd.yaml /etc/kubernetes/manifests/etcd.yaml
 
-pki=/etc/kubernetes/pki/etcd
-for attempt in $(seq 300); do
-  [ "$(etcdctl --endpoints=https://127.0.0.1:2379 --cacert=$pki/ca.crt --cert=$pki/server.crt --key=$pki/server.key \
-    endpoint health --cluster 2>&1 | grep -c 'is healthy')" = 3 ] && break
-  sleep 0.2
+# Until all three are back.
+for attempt in $(seq 40); do
+  [ "$(etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt --cert=/etc/kubernetes/pki/etcd/server.crt \
+    --key=/etc/kubernetes/pki/etcd/server.key endpoint health --cluster 2>&1 | grep -c 'is healthy')" = 3 ] && break
+  sleep 0.5
 done

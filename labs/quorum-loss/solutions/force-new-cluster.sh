@@ -20,12 +20,12 @@ cluster=$(hostname)=https://$(hostname -i):2380
 for number in 1 2 3; do
   [ etcd$number = "$(hostname)" ] && continue
   cluster=$cluster,etcd$number=https://192.168.10.17$number:2380
-  for attempt in $(seq 100); do etcdctl member add etcd$number --peer-urls=https://192.168.10.17$number:2380 && break; sleep 0.2; done
+  for attempt in $(seq 15); do etcdctl member add etcd$number --peer-urls=https://192.168.10.17$number:2380 && break; sleep 1; done
   ssh -n etcd$number "sed -i -e 's|--initial-cluster=[^ ]*|--initial-cluster=$cluster|' -e 's/state=new/state=existing/' /etc/systemd/system/etcd.service
     systemctl daemon-reload; systemctl enable etcd; systemctl start etcd"
 done
-for attempt in $(seq 300); do
+for attempt in $(seq 40); do
   [ "$(etcdctl endpoint health --cluster 2>&1 | grep -c 'is healthy')" = 3 ] && break
-  sleep 0.2
+  sleep 0.5
 done
 etcdctl endpoint status --cluster -w table

@@ -4,8 +4,9 @@ export ETCDCTL_ENDPOINTS=https://127.0.0.1:2379 ETCDCTL_CACERT=/etc/kubernetes/p
 etcdctl --command-timeout=2s get /accounts/$last
 etcdctl get /accounts/$last --consistency=s --print-value-only | tee /root/balance.txt
 
-# The survivor's data is the newest there is.
-etcdctl snapshot save /root/survivor.db
+# The survivor's data is the newest there is. Without a limit `snapshot save` waits for ever where
+# nobody answers.
+etcdctl --command-timeout=30s snapshot save /root/survivor.db
 etcdctl snapshot status /root/survivor.db -w table
 systemctl stop etcd
 mv /var/lib/etcd /var/lib/etcd-before
@@ -21,8 +22,8 @@ done
 
 # The first waits for the second, so nobody waits for the first.
 for number in 1 2 3; do ssh -n etcd$number 'systemctl enable etcd; systemctl start --no-block etcd'; done
-for attempt in $(seq 300); do
+for attempt in $(seq 40); do
   [ "$(etcdctl endpoint health --cluster 2>&1 | grep -c 'is healthy')" = 3 ] && break
-  sleep 0.2
+  sleep 0.5
 done
 etcdctl endpoint status --cluster -w table

@@ -18,7 +18,8 @@ Restart=on-failure
 [Install]
 WantedBy=multi-user.target
 END
-systemctl daemon-reload
+
+# `enable` makes systemd read its files anew, too.
 systemctl enable --now etcd
 systemctl status etcd --no-pager
 

@@ -54,7 +54,7 @@ pub fn run(args: Start) -> Result<u8, Error> {
     if !interactive {
         return batch(&stage, &args);
     }
-    loop {
+    let wishes = loop {
         greet(&stage);
         let wishes = Wishes::default();
         attend(&stage, &wishes)?;
@@ -63,14 +63,14 @@ pub fn run(args: Start) -> Result<u8, Error> {
             return super::stop::remove(&session);
         }
         if !wishes.reset.load(Ordering::SeqCst) {
-            break;
+            break wishes;
         }
         let record = session.load()?;
         let lab = lab::load_with(&record.lab_dir, record.seed, &record.given)?;
         drop(stage);
         stage = Stage::prepare(lab, session.clone(), record.engine)?;
-    }
-    farewell(&stage)
+    };
+    farewell(&stage, &wishes)
 }
 
 /// Whether an earlier run shall go on. A person is asked when the flags do not say.
@@ -184,12 +184,18 @@ fn wait(child: &mut Child, wishes: &Wishes, fabric: &Fabric) -> Result<(), Error
     }
 }
 
-fn farewell(stage: &Stage) -> Result<u8, Error> {
+/// Grades what the learner left. A grade that they have just read is not told again.
+fn farewell(stage: &Stage, wishes: &Wishes) -> Result<u8, Error> {
     let report = stage.check()?;
-    print!(
-        "{}",
-        render::report(&report, &stage.lab.review, Paint::for_stdout())
-    );
+    let paint = Paint::for_stdout();
+    if wishes.was_told(&report) {
+        println!(
+            "Graded as at your last `check`. {}",
+            render::score(&report, paint)
+        );
+    } else {
+        print!("{}", render::report(&report, &stage.lab.review, paint));
+    }
     eprintln!(
         "\nThe nodes are switched off. `kubedrill start {0}` goes on where you left, \
          `kubedrill stop {0}` removes the lab.",
