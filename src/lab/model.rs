@@ -415,6 +415,13 @@ pub struct ObjectProbe {
     /// Ready and wanted replicas as `kubectl get` shows them, `2/2`; empty means any.
     #[serde(default)]
     pub ready: String,
+    /// What `value` is looked for at, as in `kubectl get -o jsonpath`: `.data.name`; empty
+    /// means nowhere.
+    #[serde(default)]
+    pub field: String,
+    /// What must stand at `field`, byte for byte.
+    #[serde(default)]
+    pub value: String,
     /// A snapshot that must hold the very same object (the same UID), so that one
     /// made again by hand is told apart; empty means none.
     #[serde(default)]

@@ -1,5 +1,7 @@
 //! From `[[task.check]]` to a [`Check`].
 
+use kube::jsonpath::{JsonPath, relaxed};
+
 use crate::{
     model::{
         Check, Cluster, DataDirProbe, Event, FileProbe, HandoverProbe, HistoryProbe, ManifestProbe,
@@ -303,6 +305,8 @@ fn object(reader: &mut Reader, fields: &mut Fields<'_>, nodes: &[String]) -> (Pr
             .unwrap_or_else(|| "default".into()),
         exists: fields.flag(reader, "exists").unwrap_or(true),
         ready: fields.text(reader, "ready").unwrap_or_default(),
+        field: fields.text(reader, "field").unwrap_or_default(),
+        value: fields.text(reader, "value").unwrap_or_default(),
         same_as_in: fields.text(reader, "same_as_in").unwrap_or_default(),
         snapshot_node: fields.text(reader, "snapshot_node").unwrap_or_default(),
         reference,
@@ -315,7 +319,10 @@ fn object(reader: &mut Reader, fields: &mut Fields<'_>, nodes: &[String]) -> (Pr
             format!("expected one of {}", nodes.join(", ")),
         );
     }
-    let has_more = !probe.ready.is_empty() || !probe.same_as_in.is_empty();
+    check_field(reader, fields, &probe);
+    let has_more = [&probe.ready, &probe.field, &probe.same_as_in]
+        .iter()
+        .any(|asked| !asked.is_empty());
     if !probe.exists && has_more {
         reader.diagnostics.add(
             "lab::object",
@@ -326,10 +333,37 @@ fn object(reader: &mut Reader, fields: &mut Fields<'_>, nodes: &[String]) -> (Pr
     }
     let name = match (probe.exists, probe.ready.as_str()) {
         (false, _) => format!("{} is gone", probe.reference),
+        (true, "") if !probe.field.is_empty() => {
+            format!("{} of {} is {}", probe.field, probe.reference, probe.value)
+        }
         (true, "") => format!("{} is there", probe.reference),
         (true, ready) => format!("{} is ready, {ready}", probe.reference),
     };
     (Probe::Object(probe), name)
+}
+
+/// A value needs a place, and a place must be one.
+fn check_field(reader: &mut Reader, fields: &Fields<'_>, probe: &ObjectProbe) {
+    if probe.field.is_empty() {
+        if !probe.value.is_empty() {
+            reader.diagnostics.add(
+                "lab::object",
+                fields.span_of("value"),
+                "a value without a place",
+                "expected `field` beside it, as in field = \".data.name\"",
+            );
+        }
+        return;
+    }
+    let parsed = relaxed(&probe.field).and_then(|template| JsonPath::parse(&template));
+    if let Err(reason) = parsed {
+        reader.diagnostics.add(
+            "lab::object",
+            fields.span_of("field"),
+            format!("`{}` is no path into an object: {reason}", probe.field),
+            "expected one as `kubectl get -o jsonpath` takes it: .data.name",
+        );
+    }
 }
 
 fn file(reader: &mut Reader, fields: &mut Fields<'_>) -> (Probe, String) {

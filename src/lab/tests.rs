@@ -120,6 +120,18 @@ fn mistakes_are_named_and_pointed_at() {
             "lab::object",
             "\"shop\"",
         ),
+        (
+            "object = \"deploy/{{ app }}\"",
+            "object = \"configmap/x\"\nvalue = \"there\"",
+            "lab::object",
+            "\"there\"",
+        ),
+        (
+            "object = \"deploy/{{ app }}\"",
+            "object = \"configmap/x\"\nfield = \".data[\"",
+            "lab::object",
+            "\".data[\"",
+        ),
         ("[[task]]", "[[task]\n", "lab::syntax", ""),
         (
             "id = \"lab-under-test\"",

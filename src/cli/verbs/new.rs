@@ -49,6 +49,8 @@ hints = [
 [[task.check]]
 object = "configmap/owner"
 namespace = "team"
+field = ".data.name"
+value = "{{ owner }}"
 
 [[solution]]
 script = "solutions/create.sh"
@@ -58,13 +60,22 @@ title = "with kubectl create"
 script = "wrong/other-namespace.sh"
 loses = ["config"]
 says = "does not exist"
+
+[[wrong]]
+script = "wrong/other-value.sh"
+loses = ["config"]
+says = ".data.name is someone"
 "#;
 
 const SOLUTION: &str = "# What a learner would type.
 kubectl create configmap owner -n team --from-literal=name=$owner
 ";
 
-const WRONG: &str = "# Forgets the namespace.
+const OTHER_VALUE: &str = "# Gives another name.
+kubectl create configmap owner -n team --from-literal=name=someone
+";
+
+const OTHER_NAMESPACE: &str = "# Forgets the namespace.
 kubectl create configmap owner --from-literal=name=$owner
 ";
 
@@ -85,7 +96,8 @@ pub fn run(args: &New) -> Result<u8, Error> {
     }
     write(&dir.join("lab.toml"), &LAB.replace("@ID@", id))?;
     write(&dir.join("solutions/create.sh"), SOLUTION)?;
-    write(&dir.join("wrong/other-namespace.sh"), WRONG)?;
+    write(&dir.join("wrong/other-namespace.sh"), OTHER_NAMESPACE)?;
+    write(&dir.join("wrong/other-value.sh"), OTHER_VALUE)?;
     let shown = dir.display();
     eprintln!(
         "{shown}/lab.toml is a lab that verifies; make it yours.\n\n  \

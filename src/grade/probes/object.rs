@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use kube::jsonpath::{JsonPath, JsonPathError, relaxed};
 use lab::model::ObjectProbe;
 use serde_json::Value;
 
@@ -68,6 +69,9 @@ pub async fn look(scene: &Scene<'_>, probe: &ObjectProbe) -> Result {
             &object,
         )?;
     }
+    if !probe.field.is_empty() {
+        has_value(probe, &place, &object)?;
+    }
     let listed = lists_it(scene, &resource.path(&probe.namespace, ""), name).await;
     let remark = cache_remark(kind, true, listed);
     Ok(Outcome::passed(format!(
@@ -98,6 +102,36 @@ fn cache_remark(kind: &str, exists: bool, listed: Option<bool>) -> String {
         ),
         _ => String::new(),
     }
+}
+
+/// The value at the probe's field must be the one that is asked for.
+fn has_value(probe: &ObjectProbe, place: &str, object: &Value) -> Result<()> {
+    let ObjectProbe { field, value, .. } = probe;
+    let found = value_at(object, field)
+        .map_err(|reason| Outcome::could_not_look(place, format!("{field}: {reason}")))?;
+    if found == *value {
+        return Ok(());
+    }
+    let found = match found.as_str() {
+        "" => format!("it has no {field}"),
+        found => format!("{field} is {found}"),
+    };
+    Err(Outcome::failed(
+        place,
+        found,
+        format!("{field} to be {value}"),
+    ))
+}
+
+/// What stands at `field` of an object, as `kubectl get -o jsonpath` prints it; empty if
+/// nothing does.
+///
+/// # Errors
+/// `field` is no path.
+pub fn value_at(object: &Value, field: &str) -> std::result::Result<String, JsonPathError> {
+    JsonPath::parse(&relaxed(field)?)?
+        .allow_missing_keys(true)
+        .render(object)
 }
 
 /// The object must be the very one that a snapshot holds.

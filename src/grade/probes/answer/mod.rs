@@ -2,10 +2,9 @@
 
 mod compare;
 
-use kube::jsonpath::{JsonPath, relaxed};
 use lab::probes::{AnswerProbe, Fact};
 
-use super::{Result, Scene, manifest, members, process, snapshot};
+use super::{Result, Scene, manifest, members, object::value_at, process, snapshot};
 use crate::{live::Found, verdict::Outcome};
 use compare::Truth;
 
@@ -131,10 +130,7 @@ async fn of_object(scene: &Scene<'_>, probe: &AnswerProbe) -> Result<Truth> {
             return Err(Outcome::failed(place, "it does not exist", "it to exist"));
         }
     };
-    let value = relaxed(&probe.field)
-        .and_then(|template| JsonPath::parse(&template))
-        .and_then(|path| path.render(&object));
-    match value {
+    match value_at(&object, &probe.field) {
         Ok(value) if !value.is_empty() => Ok(Truth::Text(value)),
         Ok(_) => Err(Outcome::could_not_look(
             place,
