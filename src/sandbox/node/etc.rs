@@ -10,9 +10,8 @@ use std::path::{Path, PathBuf};
 use crate::spec::{Account, NodeSpec};
 
 /// Files and directories that make the host's programs work as they do there.
-const ALLOWED: [&str; 41] = [
+const ALLOWED: [&str; 38] = [
     "adduser.conf",
-    "alternatives",
     "bash.bashrc",
     "bash_completion.d",
     "ca-certificates.conf",
@@ -35,7 +34,6 @@ const ALLOWED: [&str; 41] = [
     "os-release",
     "pam.conf",
     "pam.d",
-    "pki/ca-trust/extracted",
     "pki/tls/cert.pem",
     "pki/tls/certs",
     "profile",
@@ -46,7 +44,6 @@ const ALLOWED: [&str; 41] = [
     "services",
     "shells",
     "skel",
-    "ssl/certs",
     "ssl/openssl.cnf",
     "terminfo",
     "timezone",
@@ -54,13 +51,20 @@ const ALLOWED: [&str; 41] = [
     "wgetrc",
 ];
 
+/// What a node sees of the host itself, being large: what the names of many programs stand
+/// for, and whom the world trusts.
+pub(super) const SHARED: [&str; 3] = ["alternatives", "pki/ca-trust/extracted", "ssl/certs"];
+
 /// Copies what is allowed. A file that cannot be read is left out: none is
 /// needed for a node to boot.
 pub(super) fn copy_from_host(etc: &OwnedFd) {
     let host = PathBuf::from(format!("/proc/self/fd/{}", etc.as_raw_fd()));
     let own = Path::new("/etc");
     let _ = fs::create_dir_all(own);
-    for name in ALLOWED {
+    let links = SHARED
+        .into_iter()
+        .filter(|name| host.join(name).is_symlink());
+    for name in ALLOWED.into_iter().chain(links) {
         let target = own.join(name);
         if let Some(parent) = target.parent() {
             let _ = fs::create_dir_all(parent);

@@ -10,7 +10,7 @@ use nix::fcntl::OFlag;
 use nix::mount::{MsFlags, mount};
 use nix::sys::stat::Mode;
 
-use super::{HostSide, LIBRARY, PROGRAM, Plan};
+use super::{HostSide, LIBRARY, PROGRAM, Plan, etc};
 use crate::error::{Context as _, Error, Result};
 use crate::sys;
 
@@ -152,6 +152,7 @@ pub(super) fn mount_all(host: &HostSide, plan: &Plan<'_>) -> Result<()> {
         remount_bind(&path, libc::MS_RDONLY | libc::MS_NOSUID)?;
     }
     mount_usr(host)?;
+    share_etc(host)?;
     mount_library(host)?;
 
     ensure_dir(Path::new("/sys"), 0o555)?;
@@ -222,6 +223,29 @@ fn mount_usr(host: &HostSide) -> Result<()> {
     bind(&layers.join("upper/local"), Path::new("/usr/local"), false)
 }
 
+/// The directories of `/etc` that hold hundreds of small files: they are not copied, for
+/// making so many files would be most of a node's boot. The node may write over them where
+/// there are overlays, else they are read-only.
+fn share_etc(host: &HostSide) -> Result<()> {
+    for name in etc::SHARED {
+        let lower = path_of(&host.etc).join(name);
+        if !fs::symlink_metadata(&lower).is_ok_and(|found| found.is_dir()) {
+            continue;
+        }
+        let target = Path::new("/etc").join(name);
+        ensure_dir(&target, 0o755)?;
+        let layers = path_of(&host.dir).join(format!("etc-{}", name.replace('/', "-")));
+        for layer in ["upper", "work"] {
+            ensure_dir(&layers.join(layer), 0o755)?;
+        }
+        if overlay(&lower, &layers, &target).is_err() {
+            bind(&lower, &target, true)?;
+            remount_bind(&target, libc::MS_RDONLY | libc::MS_NOSUID)?;
+        }
+    }
+    Ok(())
+}
+
 fn overlay(lower: &Path, layers: &Path, target: &Path) -> Result<()> {
     let data = format!(
         "userxattr,lowerdir={},upperdir={},workdir={}",
@@ -237,7 +261,7 @@ fn overlay(lower: &Path, layers: &Path, target: &Path) -> Result<()> {
         flags,
         Some(data.as_str()),
     )
-    .context("mount the overlay on /usr")
+    .with_context(|| format!("mount the overlay on {}", target.display()))
 }
 
 fn prepare_layers(layers: &Path, usr: &Path) -> Result<()> {
