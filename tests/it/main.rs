@@ -19,6 +19,7 @@ mod lab_authoring;
 mod lab_backup_restore;
 mod lab_exam;
 mod lab_interrupts;
+mod lab_many;
 mod lab_mistakes;
 mod lab_submissions;
 mod node_tools;
