@@ -23,4 +23,5 @@ mod lab_mistakes;
 mod lab_submissions;
 mod node_tools;
 mod sandbox_fabric;
+mod seed_commands;
 mod support;
