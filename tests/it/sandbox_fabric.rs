@@ -305,6 +305,58 @@ fn removing_everything_in_a_node_harms_nothing_outside() {
     sandbox::remove_session(&session).expect("remove");
 }
 
+/// Prints the number of the session's keyring.
+fn keyring_script() -> String {
+    let keyctl = match std::env::consts::ARCH {
+        "aarch64" => 219,
+        _ => 250,
+    };
+    format!("perl -e 'print syscall({keyctl}, 0, -3, 0)'")
+}
+
+#[test]
+fn the_hosts_keyring_is_not_a_nodes() {
+    let script = keyring_script();
+    let host = Command::new("bash").args(["-c", &script]).output();
+    let host = String::from_utf8_lossy(&host.expect("output").stdout).into_owned();
+    if host.is_empty() || host == "-1" {
+        eprintln!("left out: there is no perl here, or no keyring");
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let fabric = Fabric::start(&spec(&dir.path().join("session"))).expect("the nodes boot");
+    let inside = bash(&fabric, "controlplane", &script);
+    assert!(
+        inside.parse::<i64>().is_ok_and(|number| number > 0),
+        "{inside}"
+    );
+    assert_ne!(inside, host);
+}
+
+#[test]
+fn many_users_may_not_have_more_processes_than_all_together() {
+    if !sandbox::maps_users() {
+        eprintln!("left out: this host maps no users into a lab");
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut spec = spec(&dir.path().join("session"));
+    spec.max_processes = 150;
+    let fabric = Fabric::start(&spec).expect("the nodes boot");
+    let fork = |users: &str| {
+        let script = format!(
+            "for u in {users}; do timeout 3 setpriv --reuid $u --regid $u --clear-groups \
+             bash -c 'for i in $(seq 60); do sleep 100 & done'; done; kill -9 -1"
+        );
+        bash(&fabric, "controlplane", &script)
+    };
+    let refused = "Resource temporarily unavailable";
+    let alone = fork("901");
+    assert!(!alone.contains(refused), "{alone}");
+    let together = fork("901 902 903");
+    assert!(together.contains(refused), "{together}");
+}
+
 /// Not a test: a process that starts a fabric and waits to be killed.
 #[test]
 #[ignore = "run by the tests that kill it"]
