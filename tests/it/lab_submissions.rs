@@ -44,6 +44,13 @@ const SUBMISSIONS: &[(&str, &str, u64, &str)] = &[
     ),
     ("kills-all", "kill -9 -1; kill -9 $$", 0, ""),
     (
+        "takes-the-place-of-the-lab",
+        "rm -f /run/kubedrill-lab/lab.sock; touch /run/kubedrill-lab/x; \
+         grep ' /run/kubedrill-lab [^ ]* ro,' /proc/mounts && exec kubectl create configmap owner -n team",
+        200,
+        "",
+    ),
+    (
         "leaves-the-node",
         "mknod /tmp/disk b 8 0; cat /proc/1/root/etc/shadow; mount -t proc none /mnt; \
          ls /proc/*/root/../.. /mnt/*/root; ln -s / /opt/host; exec kubectl create configmap owner -n team",
