@@ -2,6 +2,7 @@
 //! reference's programs, in namespaces, interrupted and killed.
 
 mod apiserver_kubectl;
+mod book_commands;
 mod etcd_auth;
 mod etcd_cluster;
 mod etcd_conformance;
