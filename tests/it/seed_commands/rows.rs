@@ -415,12 +415,6 @@ pub const THREE_CONTROL_PLANES: &[Row] = &[
         0,
         &[", "],
     ),
-    (
-        "004",
-        "etcdctl snapshot save",
-        128,
-        &["snapshot save expects one argument"],
-    ),
     // A second time, over the first.
     (
         "004",
@@ -684,6 +678,20 @@ pub const BARE_MACHINE: &[Row] = &[
         0,
         &["Snapshot saved at snapshot.db"],
     ),
+    // What note 004 says in passing.
+    (
+        "004",
+        "etcdctl endpoint status",
+        0,
+        &["127.0.0.1:2379, ", ", true, false, "],
+    ),
+    (
+        "004",
+        "etcdctl snapshot save snapshotdb",
+        0,
+        &["Snapshot saved at snapshotdb"],
+    ),
+    ("004", "etcdctl snapshot status snapshotdb", 0, &[", "]),
 ];
 
 /// Note 000's way to tell where etcd runs, and what the others come to, with external etcd.
