@@ -18,17 +18,15 @@ use std::{env, fs};
 
 use crate::support::{Home, LAB, Running, labs, program, run};
 
-/// Pages whose blocks are all run in one folder, in this order.
-const TOURS: &[&[&str]] = &[
-    &[
-        "README.md",
-        "book/src/first-lab.md",
-        "book/src/lab-format.md",
-        "book/src/differences.md",
-        "book/src/threat-model.md",
-    ],
-    &["book/src/own-lab.md"],
+/// Pages whose blocks are run in one folder, in this order.
+const FOR_LEARNERS: &[&str] = &[
+    "README.md",
+    "book/src/first-lab.md",
+    "book/src/lab-format.md",
+    "book/src/differences.md",
+    "book/src/threat-model.md",
 ];
+const FOR_AUTHORS: &[&str] = &["book/src/own-lab.md"];
 
 const NOT_RUN: &str = "<!-- not run: ";
 
@@ -153,12 +151,12 @@ fn tour(pages: &[&str]) {
 
 #[test]
 fn what_a_learner_reads_runs_as_written() {
-    tour(TOURS[0]);
+    tour(FOR_LEARNERS);
 }
 
 #[test]
 fn a_lab_of_ones_own_is_proven_as_written() {
-    tour(TOURS[1]);
+    tour(FOR_AUTHORS);
 }
 
 /// The command lines in the text of a page: `kubedrill …` between backquotes.
