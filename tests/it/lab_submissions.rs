@@ -35,6 +35,12 @@ const SUBMISSIONS: &[(&str, &str, u64, &str)] = &[
         0,
         "MiB of memory",
     ),
+    (
+        "fills-memory",
+        "mkdir -p '/mnt/a b'; mount -t tmpfs none '/mnt/a b'; head -c 900M /dev/zero >'/mnt/a b/fill'; sleep 100",
+        0,
+        "MiB of memory",
+    ),
     ("forks", "b() { b | b & }; b; sleep 1000", 0, "more than"),
     (
         "leaves-a-daemon",
