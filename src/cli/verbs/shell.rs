@@ -1,16 +1,36 @@
-//! `shell`: one more shell on a node of a lab that runs.
+//! `shell`: one more shell on a node of a lab that runs, by itself or in an exam.
 
 use std::io::{self, IsTerminal};
 
+use lab::session::Session;
 use sandbox::{Exec, Fabric};
 
 use crate::{
     args::Shell,
     error::{Error, status},
+    sitting, stage,
 };
 
+/// The lab that runs in an exam, if it is the one that is wanted.
+fn lab_of_an_exam(wanted: Option<&str>) -> Result<Option<Session>, Error> {
+    for room in Session::all(&sitting::home(&stage::home()?))? {
+        let labs = Session::all(room.dir())?;
+        let mut fitting = labs
+            .into_iter()
+            .filter(|lab| wanted.is_none_or(|wanted| wanted == lab.name));
+        if let Some(lab) = fitting.find(Session::is_running) {
+            return Ok(Some(lab));
+        }
+    }
+    Ok(None)
+}
+
 pub fn run(args: &Shell) -> Result<u8, Error> {
-    let session = super::running(args.lab.as_deref())?;
+    let wanted = args.lab.as_deref();
+    let session = match super::running(wanted) {
+        Ok(session) => session,
+        Err(error) => lab_of_an_exam(wanted)?.ok_or(error)?,
+    };
     let Some(fabric) = Fabric::attach(&session.fabric_dir())? else {
         let message = format!("the nodes of `{}` are not up", session.name);
         return Err(Error::Usage(message));
