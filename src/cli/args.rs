@@ -27,6 +27,8 @@ pub enum Verb {
     Start(Start),
     /// Sit an exam: the labs of a pack under one clock, graded at the end
     Exam(Exam),
+    /// Open one more root shell on a node of a running lab
+    Shell(Shell),
     /// Show the tasks of a running lab
     Task(Which),
     /// Grade a running lab as it is now
@@ -143,6 +145,15 @@ pub struct Exam {
 #[derive(Debug, Group)]
 pub struct Which {
     /// The lab; may be left out while only one runs
+    pub lab: Option<String>,
+}
+
+#[derive(Debug, Group)]
+pub struct Shell {
+    /// The node; the lab's first if absent
+    pub node: Option<String>,
+    /// The lab; may be left out while only one runs
+    #[arg(long)]
     pub lab: Option<String>,
 }
 

@@ -1,7 +1,7 @@
 //! What a submission may use, and running it within that.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt, fs,
     io::{self, Read, Write},
     os::unix::fs::MetadataExt,
@@ -28,8 +28,8 @@ pub struct Limits {
     /// graded; 0 for none
     #[arg(long, value_name = "MIB", default_value_t = 0)]
     pub output_limit: u64,
-    /// MiB of memory that all of the lab's processes may use together, after which the
-    /// nodes are ended and nothing is graded; 0 for none
+    /// MiB of memory that all of the lab's processes, and files in memory, may use together,
+    /// after which the nodes are ended and nothing is graded; 0 for none
     #[arg(long, value_name = "MIB", default_value_t = 0)]
     pub memory_limit: u64,
     /// MiB that the nodes' files may take together, after which the nodes are ended and
@@ -178,8 +178,16 @@ fn copy(mut stream: impl Read, out: &mut impl Write, printed: &AtomicU64, limit:
     }
 }
 
-/// Resident memory of this process's descendants, which the nodes' processes are.
+/// What this process's descendants, which the nodes' processes are, hold in memory: their own,
+/// and files in memory.
 fn memory_bytes() -> u64 {
+    let processes = descendants();
+    let own: u64 = processes.iter().map(|(_, bytes)| bytes).sum();
+    own + memory_files_bytes(processes.iter().map(|(pid, _)| *pid))
+}
+
+/// This process's descendants with their resident memory.
+fn descendants() -> Vec<(u32, u64)> {
     let mut parents: HashMap<u32, (u32, u64)> = HashMap::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Some(pid) = entry
@@ -214,11 +222,61 @@ fn memory_bytes() -> u64 {
         }
         false
     };
-    parents
-        .iter()
-        .filter(|(pid, _)| descends(**pid))
-        .map(|(_, (_, bytes))| bytes)
-        .sum()
+    let below = parents.iter().filter(|(pid, _)| descends(**pid));
+    below.map(|(pid, (_, bytes))| (*pid, *bytes)).collect()
+}
+
+/// What the file systems in memory hold that these processes see and this one does not.
+fn memory_files_bytes(pids: impl Iterator<Item = u32>) -> u64 {
+    let mut known: HashSet<String> = memory_mounts("self").map(|(device, _)| device).collect();
+    let mut namespaces = HashSet::new();
+    let mut sum = 0;
+    for pid in pids {
+        let dir = Path::new("/proc").join(pid.to_string());
+        let namespace = fs::read_link(dir.join("ns/mnt")).ok();
+        if !namespaces.insert(namespace) {
+            continue;
+        }
+        for (device, place) in memory_mounts(&pid.to_string()) {
+            let place = dir.join("root").join(place.trim_start_matches('/'));
+            let Ok(system) = nix::sys::statvfs::statvfs(&place) else {
+                continue;
+            };
+            if known.insert(device) {
+                let blocks = system.blocks().saturating_sub(system.blocks_free());
+                sum += blocks * system.fragment_size();
+            }
+        }
+    }
+    sum
+}
+
+/// The devices of the file systems in memory that a process sees, and where.
+fn memory_mounts(process: &str) -> impl Iterator<Item = (String, String)> {
+    let path = Path::new("/proc").join(process).join("mountinfo");
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let mounts: Vec<_> = text.lines().filter_map(memory_mount).collect();
+    mounts.into_iter()
+}
+
+/// A line of mountinfo (proc(5)), if it is of a file system in memory.
+fn memory_mount(line: &str) -> Option<(String, String)> {
+    let (mount, system) = line.split_once(" - ")?;
+    if !system.starts_with("tmpfs ") {
+        return None;
+    }
+    let mut fields = mount.split(' ').skip(2);
+    let (device, place) = (fields.next()?, fields.nth(1)?);
+    let mut plain = place.to_owned();
+    for (escape, one) in [
+        ("\\040", " "),
+        ("\\011", "\t"),
+        ("\\012", "\n"),
+        ("\\134", "\\"),
+    ] {
+        plain = plain.replace(escape, one);
+    }
+    Some((device.to_owned(), plain))
 }
 
 /// What the files below `dir` take, as soon as it is known to be more than `enough`.

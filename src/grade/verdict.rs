@@ -30,10 +30,27 @@ pub enum Outcome {
     },
 }
 
+/// Text that may come from a node, with every control character as an escape: whoever is
+/// graded writes neither to the terminal nor to the log of who grades.
+pub fn visible(text: impl Into<String>) -> String {
+    let text = text.into();
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    for one in text.chars() {
+        match one.is_control() {
+            true => shown.extend(one.escape_default()),
+            false => shown.push(one),
+        }
+    }
+    shown
+}
+
 impl Outcome {
     pub fn passed(found: impl Into<String>) -> Self {
         Self::Passed {
-            found: found.into(),
+            found: visible(found),
         }
     }
 
@@ -43,16 +60,16 @@ impl Outcome {
         expected: impl Into<String>,
     ) -> Self {
         Self::Failed {
-            found: found.into(),
+            found: visible(found),
             expected: expected.into(),
-            place: place.into(),
+            place: visible(place),
         }
     }
 
     pub fn could_not_look(place: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::CouldNotLook {
-            reason: reason.into(),
-            place: place.into(),
+            reason: visible(reason),
+            place: visible(place),
         }
     }
 }
@@ -178,6 +195,13 @@ mod tests {
             name: "check".into(),
             outcome,
         }
+    }
+
+    #[test]
+    fn what_a_node_says_moves_no_cursor() {
+        let told = Outcome::failed("a", "\u{1b}[2J red\n::error::", "b");
+        let plain = Outcome::failed("a", "\\u{1b}[2J red\\n::error::", "b");
+        assert_eq!(told, plain);
     }
 
     #[test]

@@ -132,6 +132,12 @@ fn mistakes_are_named_and_pointed_at() {
             "lab::object",
             "\".data[\"",
         ),
+        (
+            "[vars]",
+            "[[solution]]\nscript = \"../out.sh\"\n[vars]",
+            "lab::script",
+            "\"../out.sh\"",
+        ),
         ("[[task]]", "[[task]\n", "lab::syntax", ""),
         (
             "id = \"lab-under-test\"",

@@ -61,6 +61,15 @@ pub struct FabricSpec {
     pub nodes: Vec<NodeSpec>,
     /// The kubedrill binary, which is every applet and every node's init.
     pub program: PathBuf,
+    /// Processes and threads that all users of all nodes may have together.
+    #[serde(default = "max_processes")]
+    pub max_processes: u64,
+}
+
+/// More than any lab needs on a machine with many cores, and half of what the kernel has
+/// numbers for where it has few.
+fn max_processes() -> u64 {
+    16384
 }
 
 impl FabricSpec {
@@ -71,6 +80,7 @@ impl FabricSpec {
             subnet: Subnet::default(),
             nodes: Vec::new(),
             program: PathBuf::from("/proc/self/exe"),
+            max_processes: max_processes(),
         }
     }
 

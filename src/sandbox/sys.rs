@@ -60,12 +60,20 @@ pub(crate) fn set_dumpable(yes: bool) -> io::Result<()> {
     .map(drop)
 }
 
-/// Leaves the user's session keyring behind, so that a node cannot read it.
-/// Kernels without keyrings have nothing to leave.
-pub(crate) fn leave_keyring() {
+/// Leaves the user's session keyring behind, so that a node cannot read it. Where there are
+/// none, or a filter forbids them to this process and all that come of it, there is nothing
+/// to leave.
+pub(crate) fn leave_keyring() -> io::Result<()> {
     const KEYCTL_JOIN_SESSION_KEYRING: i32 = 1;
     // SAFETY: a null name asks for an anonymous keyring.
-    let _ = unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0) };
+    let answer =
+        unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0) };
+    match check(answer) {
+        Err(error) if !matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => {
+            Err(error)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Processes and threads that one of a node's users may have.
@@ -75,9 +83,14 @@ const MAX_PROCESSES: u64 = 2048;
 /// handler, and a fork bomb leaves the host its processes. The node's root is root in a
 /// user namespace only, and can't raise the limits.
 pub(crate) fn limit_node_process() {
-    // Whoever has lower ones keeps them.
     let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
-    let _ = setrlimit(Resource::RLIMIT_NPROC, MAX_PROCESSES, MAX_PROCESSES);
+    limit_processes(MAX_PROCESSES);
+}
+
+/// How many processes and threads this process's user may have from now on; whoever may have
+/// fewer keeps that. A user namespace that is made later holds as many in all.
+pub(crate) fn limit_processes(count: u64) {
+    let _ = setrlimit(Resource::RLIMIT_NPROC, count, count);
 }
 
 /// Marks every descriptor from `first` on to be closed by the next exec.

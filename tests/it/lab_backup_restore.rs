@@ -255,12 +255,56 @@ fn what_is_no_backup_is_called_what_it_is() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
+/// What is asked for, what is typed there, how it ends and what is said.
+const SHELLS: &[(&[&str], &str, i32, &str)] = &[
+    (
+        &["shell"],
+        "hostname; id -un; exit 7",
+        7,
+        "controlplane\nroot\n",
+    ),
+    (&["shell", "node01"], "hostname; check", 1, "node01\n"),
+    (
+        &["shell", "node01", "--lab", LAB],
+        "hostname",
+        0,
+        "node01\n",
+    ),
+    (
+        &["shell", "node7"],
+        "hostname",
+        2,
+        "there is no node `node7`; there are controlplane, node01",
+    ),
+    (
+        &["shell", "--lab", "find-etcd"],
+        "",
+        2,
+        "there is no session",
+    ),
+];
+
+fn one_more_shell(home: &Home) {
+    for (args, typed, status, says) in SHELLS {
+        let ended = run(&mut home.kubedrill(*args), typed).expect(*status);
+        let said = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(said.contains(says), "{args:?}: {ended:?}");
+    }
+    let mut second = Running::on_a_terminal(home, &["shell", "node01"]);
+    second.await_text("root@node01");
+    second.say("exit\n");
+    second.wait();
+}
+
 /// `check`, `task` and `hint` as words of the shell, in a terminal.
 #[test]
 fn a_learner_in_a_terminal_sees_tasks_hints_and_grades() {
     let home = Home::new();
+    let ended = run(&mut home.kubedrill(["shell"]), "").expect(2);
+    assert!(ended.stderr.contains("no lab runs"), "{ended:?}");
     let mut terminal = Running::on_a_terminal(&home, &["start", LAB, "--seed", "7"]);
     terminal.await_text("Ready after");
+    one_more_shell(&home);
     terminal.say("hostname; id -un\n");
     terminal.await_text("controlplane\r\nroot");
     assert!(

@@ -153,6 +153,9 @@ fn the_words_lead_on_at_a_terminal() {
     sitting.await_text("Lab 1 of 2, 70 % of the exam. 29 minutes left.");
     sitting.say("next\n");
     sitting.await_text("Lab 2 of 2");
+    sitting.await_text("root@");
+    let more = run(&mut home.kubedrill(["shell"]), "hostname; ls /root").expect(0);
+    assert!(more.stdout.starts_with("controlplane\n"), "{more:?}");
     // Whoever leaves the shell may come back.
     sitting.say("exit\n");
     sitting.await_text("goes on with this lab");

@@ -35,6 +35,12 @@ const SUBMISSIONS: &[(&str, &str, u64, &str)] = &[
         0,
         "MiB of memory",
     ),
+    (
+        "fills-memory",
+        "mkdir -p '/mnt/a b'; mount -t tmpfs none '/mnt/a b'; head -c 900M /dev/zero >'/mnt/a b/fill'; sleep 100",
+        0,
+        "MiB of memory",
+    ),
     ("forks", "b() { b | b & }; b; sleep 1000", 0, "more than"),
     (
         "leaves-a-daemon",
@@ -43,6 +49,13 @@ const SUBMISSIONS: &[(&str, &str, u64, &str)] = &[
         "",
     ),
     ("kills-all", "kill -9 -1; kill -9 $$", 0, ""),
+    (
+        "takes-the-place-of-the-lab",
+        "rm -f /run/kubedrill-lab/lab.sock; touch /run/kubedrill-lab/x; \
+         grep ' /run/kubedrill-lab [^ ]* ro,' /proc/mounts && exec kubectl create configmap owner -n team",
+        200,
+        "",
+    ),
     (
         "leaves-the-node",
         "mknod /tmp/disk b 8 0; cat /proc/1/root/etc/shadow; mount -t proc none /mnt; \

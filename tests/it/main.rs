@@ -2,6 +2,7 @@
 //! reference's programs, in namespaces, interrupted and killed.
 
 mod apiserver_kubectl;
+mod book_commands;
 mod etcd_auth;
 mod etcd_cluster;
 mod etcd_conformance;
@@ -24,4 +25,5 @@ mod lab_mistakes;
 mod lab_submissions;
 mod node_tools;
 mod sandbox_fabric;
+mod seed_commands;
 mod support;

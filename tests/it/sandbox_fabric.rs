@@ -305,6 +305,61 @@ fn removing_everything_in_a_node_harms_nothing_outside() {
     sandbox::remove_session(&session).expect("remove");
 }
 
+/// Whoever starts kubedrill may have a session keyring with secrets; who has the keyring may
+/// read them, in whatever namespace.
+#[test]
+fn the_hosts_keyring_is_not_a_nodes() {
+    let keyctl = match std::env::consts::ARCH {
+        "aarch64" => 219,
+        _ => 250,
+    };
+    let ask = format!("print syscall({keyctl}, 0, -3, 0), qq(\\n);");
+    let join = format!("$| = 1; syscall({keyctl}, 1, 0, 0, 0, 0); {ask} exec @ARGV");
+    let dir = tempfile::tempdir().expect("a directory");
+    let fabric = Fabric::start(&spec(&dir.path().join("session"))).expect("the nodes boot");
+    let inside = fabric
+        .command("controlplane", &Exec::new(["perl", "-e", &ask]))
+        .expect("a command");
+    let output = Command::new("perl")
+        .args(["-e", &join])
+        .arg(inside.get_program())
+        .args(inside.get_args())
+        .output();
+    let Ok(output) = output else {
+        eprintln!("left out: there is no perl here");
+        return;
+    };
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let numbers: Vec<&str> = printed.lines().collect();
+    assert_eq!(numbers.len(), 2, "{output:?}");
+    // A kernel may have none, and a filter may forbid them.
+    assert!(numbers[0] == "-1" || numbers[0] != numbers[1], "{printed}");
+}
+
+#[test]
+fn many_users_may_not_have_more_processes_than_all_together() {
+    if !sandbox::maps_users() {
+        eprintln!("left out: this host maps no users into a lab");
+        return;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut spec = spec(&dir.path().join("session"));
+    spec.max_processes = 150;
+    let fabric = Fabric::start(&spec).expect("the nodes boot");
+    let fork = |users: &str| {
+        let script = format!(
+            "for u in {users}; do timeout 3 setpriv --reuid $u --regid $u --clear-groups \
+             bash -c 'for i in $(seq 60); do sleep 100 & done'; done; kill -9 -1"
+        );
+        bash(&fabric, "controlplane", &script)
+    };
+    let refused = "Resource temporarily unavailable";
+    let alone = fork("901");
+    assert!(!alone.contains(refused), "{alone}");
+    let together = fork("901 902 903");
+    assert!(together.contains(refused), "{together}");
+}
+
 /// Not a test: a process that starts a fabric and waits to be killed.
 #[test]
 #[ignore = "run by the tests that kill it"]

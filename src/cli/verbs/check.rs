@@ -24,13 +24,7 @@ pub fn word(
     task: Option<String>,
     json: bool,
 ) -> Result<u8, Error> {
-    let session = super::session(wanted, lab::session::Session::is_running, "runs")?;
-    if !session.is_running() {
-        return Err(Error::Usage(format!(
-            "the lab `{0}` does not run; `kubedrill start {0}` goes on with it",
-            session.name
-        )));
-    }
+    let session = super::running(wanted)?;
     let color = Paint::for_stdout().on;
     let request = Request {
         word: word.to_owned(),

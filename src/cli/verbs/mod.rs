@@ -10,6 +10,7 @@ mod new;
 mod play;
 mod scenario;
 mod schema;
+mod shell;
 mod start;
 mod stop;
 mod submissions;
@@ -30,6 +31,7 @@ pub fn run(verb: Verb) -> Result<u8, Error> {
     match verb {
         Verb::Start(args) => start::run(args),
         Verb::Exam(args) => exam::run(&args),
+        Verb::Shell(args) => shell::run(&args),
         Verb::Task(args) => check::word("task", args.lab.as_deref(), None, false),
         Verb::Check(args) => check::run(&args),
         Verb::Hint(args) => check::word("hint", args.lab.as_deref(), args.task, false),
@@ -80,4 +82,16 @@ fn session(
             )))
         }
     }
+}
+
+/// The session that a person means, which must run.
+fn running(wanted: Option<&str>) -> Result<Session, Error> {
+    let session = session(wanted, Session::is_running, "runs")?;
+    if session.is_running() {
+        return Ok(session);
+    }
+    Err(Error::Usage(format!(
+        "the lab `{0}` does not run; `kubedrill start {0}` goes on with it",
+        session.name
+    )))
 }

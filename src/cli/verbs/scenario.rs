@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use grade::Report;
+use grade::{Report, verdict::visible};
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -155,7 +155,14 @@ pub fn run_program<T: DeserializeOwned>(
         _ => Err(Error::Failed(format!(
             "a run of the lab ended with {} and no grade\n{}",
             output.status,
-            transcript.trim()
+            quoted(&transcript)
         ))),
     }
+}
+
+/// What a run printed, so that none of it acts where it is shown.
+fn quoted(transcript: &str) -> String {
+    let lines = transcript.trim().lines();
+    let lines: Vec<_> = lines.map(|line| format!("  | {}", visible(line))).collect();
+    lines.join("\n")
 }

@@ -181,12 +181,15 @@ fn one(dir: &Path, seed: u64, name: &str, script: &[u8], args: &Grade) -> Result
     Ok(graded)
 }
 
-/// A submission's name as a file's: what can't be in one is replaced.
+/// A submission's name as a file's, and no other submission's: who names a file must not
+/// get the grade of another one.
 fn file_name(name: &str) -> String {
-    name.chars()
-        .map(|c| match c {
-            'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '-' | '_' => c,
-            _ => '_',
+    name.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'-' | b'_' => {
+                char::from(byte).to_string()
+            }
+            _ => format!("%{byte:02X}"),
         })
         .collect()
 }
@@ -359,6 +362,7 @@ mod tests {
         );
         assert_eq!(summary(&graded()), "1 of 6 points, not bad, dark");
         assert_eq!(graded().status(), status::COULD_NOT_LOOK);
-        assert_eq!(file_name("a/b, c.sh"), "a_b__c.sh");
+        assert_eq!(file_name("a/b, c.sh"), "a%2Fb%2C%20c.sh");
+        assert_ne!(file_name("a/b.sh"), file_name("a_b.sh"));
     }
 }

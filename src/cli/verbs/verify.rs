@@ -157,9 +157,20 @@ fn incomplete(lab: &Lab, aside: &mut Vec<Optional>) -> Vec<Scenario> {
             })
             .collect();
         for (left_out, (command, optional)) in commands.iter().enumerate() {
-            let first_line = command.lines().next().unwrap_or_default().trim();
+            let first_line =
+                |command: &str| command.lines().next().map(|line| line.trim().to_owned());
+            let shown = first_line(command).unwrap_or_default();
+            // Repeats are told by their names, so no two commands share one.
+            let alike = commands[..left_out]
+                .iter()
+                .filter(|(earlier, _)| first_line(earlier).as_ref() == Some(&shown))
+                .count();
+            let nth = match alike {
+                0 => String::new(),
+                _ => format!(" ({})", alike + 1),
+            };
             let file = named(&solution.file, &solution.given);
-            let name = format!("{file}{LEFT_OUT}{first_line}");
+            let name = format!("{file}{LEFT_OUT}{shown}{nth}");
             if let Some(why) = optional {
                 aside.push(Optional {
                     lab: lab.id.clone(),

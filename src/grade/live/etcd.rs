@@ -37,6 +37,10 @@ pub struct Identity {
 const PATIENCE: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// The most that an answer may hold. A lab's keyspace is much smaller, and who answers may be
+/// whatever a learner has put in etcd's place.
+const ANSWER_BYTES: usize = 256 << 20;
+
 /// A client of the lab's etcd.
 pub struct Etcd {
     config: Arc<ClientConfig>,
@@ -153,7 +157,7 @@ impl Etcd {
     }
 
     async fn range(channel: Channel, request: RangeRequest) -> Result<RangeResponse, String> {
-        let mut client = KvClient::new(channel).max_decoding_message_size(usize::MAX);
+        let mut client = KvClient::new(channel).max_decoding_message_size(ANSWER_BYTES);
         let answer = client.range(request).await;
         let answer = answer.map_err(|status| status.message().to_owned())?;
         Ok(answer.into_inner())

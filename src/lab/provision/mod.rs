@@ -177,7 +177,8 @@ fn plain_node(session: &Session, engine: &Engine, name: &str, address: Ipv4Addr)
     node.binds.push(HostBind {
         host: session.lab_dir(),
         node: LAB_DIR.into(),
-        read_only: false,
+        // Speaking through the socket writes nothing; nobody puts another in its place.
+        read_only: true,
     });
     node.files.push(File::new(
         "/etc/profile.d/kubedrill.sh",

@@ -174,6 +174,8 @@ fn enter_target(target: &Target) -> Result<()> {
                 enter(&fd?, flag_of(kind), kind)?;
             }
             become_root().context("become root of the node")?;
+            // Possession comes with the keyring, whatever the namespace.
+            sys::leave_keyring().context("leave the host's keyring")?;
             sys::set_dumpable(false).context("hide from the node")
         }
         Target::Container { pid, .. } => {

@@ -230,6 +230,7 @@ impl Inside<'_> {
                 subnet: self.spec.subnet,
                 stage: Path::new(STAGE),
                 has_users: self.ids.has_users(),
+                max_processes: self.spec.max_processes,
             };
             let channel = OwnedFd::from(theirs);
             let error = node::become_node(&plan, &channel);

@@ -40,6 +40,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) stage: &'a Path,
     /// Whether other users than root exist.
     pub(crate) has_users: bool,
+    /// What all users of all nodes may run together.
+    pub(crate) max_processes: u64,
 }
 
 /// The host's things, opened before the host's tree is left.
@@ -152,6 +154,9 @@ fn open_host_side(plan: &Plan<'_>) -> Result<HostSide> {
 }
 
 fn enter_own_namespaces(plan: &Plan<'_>, channel: &OwnedFd) -> Result<()> {
+    // The kernel holds it against the new user namespace as a whole: each user's own limit
+    // is none where users can be had in plenty.
+    sys::limit_processes(plan.max_processes);
     // The mounts that this namespace copies become locked: root of the node can
     // neither uncover what they hide nor make the read-only ones writable.
     unshare(
@@ -198,7 +203,7 @@ fn exec_init(channel: &OwnedFd) -> Error {
         nix::unistd::dup2_stderr(&log).context("set init's output")?;
         sys::move_to(channel, READY_FD).context("pass the channel on")?;
         sys::close_on_exec_from(READY_FD + 1).context("close what init must not have")?;
-        sys::leave_keyring();
+        sys::leave_keyring().context("leave the host's keyring")?;
         sys::limit_node_process();
         sys::reset_signals();
         let program = CString::new(PROGRAM).context("name init")?;
