@@ -36,7 +36,7 @@ impl Serving {
     /// with `stop`, that the server does not serve (`--experimental-stop-grpc-service-on-defrag`).
     pub(super) fn defragmenting(&self, stop: bool) -> Defragmenting {
         if stop {
-            crate::warn!("v3rpc/health.go:71", "grpc service status changed",
+            crate::warn!("v3rpc/health.go:70", "grpc service status changed",
                 "service" => "", "status" => ServingStatus::NotServing.as_str_name(),
                 "reason" => "defrag is active");
             self.0.send_replace(ServingStatus::NotServing);

@@ -106,7 +106,7 @@ impl Server {
     /// warning more for each reason, but loses the reason before it gets there.)
     pub(crate) async fn check_initially(&self) -> Result<(), EtcdError> {
         let id = format!("{:x}", self.id());
-        crate::info!("etcdserver/corrupt.go:94", "starting initial corruption check",
+        crate::info!("etcdserver/corrupt.go:96", "starting initial corruption check",
             "local-member-id" => id, "timeout" => format!("{}s", self.request_timeout().as_secs()));
         let own = self.keyspace().await?;
         let mut differs = false;
@@ -115,13 +115,19 @@ impl Server {
                 continue;
             }
             let comparable = peer.compact_revision == own.compact_revision;
-            let message = if comparable {
-                "found different hash values from remote peer"
+            let (caller, message) = if comparable {
+                (
+                    "etcdserver/corrupt.go:125",
+                    "found different hash values from remote peer",
+                )
             } else {
-                "found different compact revision values from remote peer"
+                (
+                    "etcdserver/corrupt.go:128",
+                    "found different compact revision values from remote peer",
+                )
             };
             differs |= comparable;
-            crate::warn!("etcdserver/corrupt.go:122", message,
+            crate::warn!(caller, message,
                 "local-member-id" => id,
                 "local-member-revision" => own.newest,
                 "local-member-compact-revision" => own.compact_revision,
@@ -138,7 +144,7 @@ impl Server {
                 "{id} found data inconsistency with peers"
             )));
         }
-        crate::info!("etcdserver/corrupt.go:176", "initial corruption checking passed; no corruption",
+        crate::info!("etcdserver/corrupt.go:177", "initial corruption checking passed; no corruption",
             "local-member-id" => id);
         Ok(())
     }
@@ -242,7 +248,7 @@ impl Server {
                         break;
                     }
                     Err(error) => {
-                        crate::warn!("etcdserver/corrupt.go:417", "failed hash kv request",
+                        crate::warn!("etcdserver/corrupt.go:415", "failed hash kv request",
                         "local-member-id" => format!("{:x}", self.id()),
                         "requested-revision" => revision,
                         "remote-peer-endpoint" => url,
