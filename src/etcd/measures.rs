@@ -9,7 +9,7 @@ use std::{
 
 use mvcc::Response;
 use parking_lot::Mutex;
-use wire::etcdserverpb::{InternalRaftRequest, PutRequest, TxnRequest, request_op};
+use wire::etcdserverpb::InternalRaftRequest;
 
 use crate::metrics::{Cell, Histogram, counter, doubling, gauge, histogram};
 
@@ -25,12 +25,6 @@ pub(crate) struct Measures {
     pub(crate) hash: Histogram,
     pub(crate) hash_rev: Histogram,
     pub(crate) snap_save: Histogram,
-    puts: Cell,
-    deletes: Cell,
-    ranges: Cell,
-    ranges_by_old_name: Cell,
-    put_bytes: Cell,
-    txns: Cell,
     pub(crate) proposals_pending: Cell,
     pub(crate) proposals_failed: Cell,
     pub(crate) slow_reads: Cell,
@@ -131,30 +125,6 @@ impl Measures {
                 0.001,
                 14,
             ),
-            puts: count(
-                "etcd_mvcc_put_total",
-                "Total number of puts seen by this member.",
-            ),
-            deletes: count(
-                "etcd_mvcc_delete_total",
-                "Total number of deletes seen by this member.",
-            ),
-            ranges: count(
-                "etcd_mvcc_range_total",
-                "Total number of ranges seen by this member.",
-            ),
-            ranges_by_old_name: count(
-                "etcd_debugging_mvcc_range_total",
-                "Total number of ranges seen by this member.",
-            ),
-            put_bytes: level(
-                "etcd_debugging_mvcc_total_put_size_in_bytes",
-                "The total size of put kv pairs seen by this member.",
-            ),
-            txns: count(
-                "etcd_mvcc_txn_total",
-                "Total number of txns seen by this member.",
-            ),
             proposals_pending: level(
                 "etcd_server_proposals_pending",
                 "The current number of pending proposals to commit.",
@@ -251,59 +221,15 @@ impl Measures {
             self.slow_applies.inc();
         }
         let Ok(response) = outcome else { return };
-        match (response, &request.put, &request.txn) {
-            (Response::Put(_), Some(put), _) => self.put(put),
-            (Response::DeleteRange(_), ..) => self.deletes.inc(),
-            (Response::Txn(answer), _, Some(txn)) => {
-                let operations = self.txn(txn, answer.succeeded);
-                if operations > 1 {
-                    self.txns.inc();
-                }
-            }
-            (Response::LeaseGrant(answer), ..) => {
+        match response {
+            Response::LeaseGrant(answer) => {
                 self.leases_granted.inc();
                 let seconds = Duration::from_secs(u64::try_from(answer.ttl).unwrap_or(0));
                 self.lease_ttl.observe(seconds);
             }
-            (Response::LeaseRevoke(_), ..) => {
-                self.leases_revoked.inc();
-                self.deletes.add(took.leased as u64);
-                if took.leased > 1 {
-                    self.txns.inc();
-                }
-            }
+            Response::LeaseRevoke(_) => self.leases_revoked.inc(),
             _ => {}
         }
-    }
-
-    /// Counts a range.
-    pub(crate) fn range(&self) {
-        self.ranges.inc();
-        self.ranges_by_old_name.inc();
-    }
-
-    fn put(&self, put: &PutRequest) {
-        self.puts.inc();
-        self.put_bytes.add((put.key.len() + put.value.len()) as u64);
-    }
-
-    /// Counts the operations that a transaction has done. Of transactions within it only
-    /// the outer one's branch is known from its answer, so those count as one operation.
-    fn txn(&self, txn: &TxnRequest, succeeded: bool) -> usize {
-        let branch = if succeeded {
-            &txn.success
-        } else {
-            &txn.failure
-        };
-        for part in branch {
-            match &part.request {
-                Some(request_op::Request::RequestPut(put)) => self.put(put),
-                Some(request_op::Request::RequestDeleteRange(_)) => self.deletes.inc(),
-                Some(request_op::Request::RequestRange(_)) => self.range(),
-                Some(request_op::Request::RequestTxn(_)) | None => {}
-            }
-        }
-        branch.len()
     }
 }
 
@@ -320,13 +246,11 @@ fn applies(operation: &str, success: bool) -> Histogram {
 /// What the apply step came to.
 type Outcome = Result<Response, mvcc::Error>;
 
-/// How long an entry took, how long is too long (zero for no limit), and how many keys
-/// went with the lease that it revoked.
+/// How long an entry took, and how long is too long (zero for no limit).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Took {
     pub(crate) it: Duration,
     pub(crate) too_long: Duration,
-    pub(crate) leased: usize,
 }
 
 /// The reference's name of what an entry asks for (`apply.go`).
@@ -419,42 +343,18 @@ pub(crate) fn process_times(stat: &str, boot: &str) -> Option<(u64, Duration)> {
 
 #[cfg(test)]
 mod tests {
+    use wire::etcdserverpb::TxnRequest;
+
     use super::*;
 
-    trait IntoOp {
-        fn into_op(self) -> wire::etcdserverpb::RequestOp;
-    }
-
-    impl IntoOp for request_op::Request {
-        fn into_op(self) -> wire::etcdserverpb::RequestOp {
-            wire::etcdserverpb::RequestOp {
-                request: Some(self),
-            }
-        }
-    }
-
     #[test]
-    fn entries_are_counted_by_what_they_ask() {
-        let put = |key: &str| {
-            request_op::Request::RequestPut(PutRequest {
-                key: key.to_owned().into(),
-                ..Default::default()
-            })
-        };
+    fn entries_are_named_by_what_they_ask() {
         let request = InternalRaftRequest {
-            txn: Some(TxnRequest {
-                failure: vec![put("abc").into_op(), put("de").into_op()],
-                ..Default::default()
-            }),
+            txn: Some(TxnRequest::default()),
             ..Default::default()
         };
         assert_eq!(operation(&request), "Txn");
         assert_eq!(operation(&InternalRaftRequest::default()), "unknown");
-        let before = measures().put_bytes.get();
-        let txn = request.txn.as_ref().expect("a transaction");
-        assert_eq!(measures().txn(txn, true), 0);
-        assert_eq!(measures().txn(txn, false), 2);
-        assert_eq!(measures().put_bytes.get() - before, 5);
     }
 
     #[test]

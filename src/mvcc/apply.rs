@@ -14,8 +14,8 @@ use crate::membership::{Attributes, member_to_json};
 use crate::state::{State, header};
 use crate::writer::Writer;
 use crate::{
-    Applied, ConfChanged, Downgrade, Error, Membership, Millis, Response, Result, Store, bucket,
-    request_cost, txn,
+    Applied, ConfChanged, Downgrade, Error, Membership, Millis, Operations, Response, Result,
+    Store, bucket, request_cost, txn,
 };
 
 const DEFAULT_BATCH: usize = 10_000;
@@ -108,8 +108,11 @@ impl Store {
         }
         if let Some(request) = &request.txn {
             return self.write(state, |w| {
-                let path = txn::prepare(w.state, &|id| w.lessor.exists(id), request)?;
-                txn::run(w, request, &path).map(Response::Txn)
+                let mut looked = Operations::default();
+                let exists = |id| w.lessor.exists(id);
+                let path = txn::prepare(w.state, &exists, request, &mut looked);
+                self.tally.end(looked);
+                txn::run(w, request, &path?).map(Response::Txn)
             });
         }
         if let Some(request) = &request.compaction {
@@ -220,6 +223,7 @@ impl Store {
             let mut lessor = self.lessor.lock();
             let mut writer = Writer::new(state, &mut lessor);
             let done = f(&mut writer);
+            self.tally.end(writer.done);
             let (revision, events) = writer.finish();
             (done, revision, events)
         };
@@ -242,6 +246,7 @@ impl Store {
             for key in &keys {
                 writer.delete(Span::new(key, &[]));
             }
+            self.tally.end(writer.done);
             let (revision, events) = writer.finish();
             lessor.remove(id);
             drop(lessor);
@@ -272,6 +277,8 @@ impl Store {
             .gathering
             .put(bucket::META, bucket::SCHEDULED_COMPACT, &key);
         self.compactions.lock().schedule(revision, before);
+        // For its answer, 3.5.16 looks at a key to learn the revision.
+        self.tally.range();
         Ok(Response::Compaction(pb::CompactionResponse {
             header: header(state.revision),
         }))

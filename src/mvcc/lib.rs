@@ -36,6 +36,7 @@ mod quota;
 mod revision;
 mod state;
 mod store;
+mod tally;
 mod txn;
 pub mod v2;
 mod view;
@@ -59,4 +60,5 @@ pub use membership::{
 };
 pub use quota::{is_read_only, is_serializable, request_cost};
 pub use store::Store;
+pub use tally::Operations;
 pub use watch::{Wake, WatchEvents, WatchStream};

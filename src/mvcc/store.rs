@@ -12,9 +12,11 @@ use crate::kv_hash::KvHasher;
 use crate::lease::{Lessor, Renewed};
 use crate::open::{self, Cluster, Loaded};
 use crate::state::{State, header};
+use crate::tally::Tally;
 use crate::watch::{Hub, Wake, WatchStream};
 use crate::{
-    AuthInfo, Config, Counts, Error, KvHash, Membership, Millis, Result, hash_db, quota, txn,
+    AuthInfo, Config, Counts, Error, KvHash, Membership, Millis, Operations, Result, hash_db,
+    quota, txn,
 };
 
 /// The state machine of a member. Reads run on any thread at any time; `apply`,
@@ -38,6 +40,7 @@ pub struct Store {
     pub(crate) db: RwLock<bolt::Db>,
     /// The store of the v2 API, which is not in the database.
     pub(crate) v2: Mutex<crate::v2::Store>,
+    pub(crate) tally: Tally,
 }
 
 impl Store {
@@ -63,6 +66,7 @@ impl Store {
             compactions: Mutex::new(loaded.compactions),
             db: RwLock::new(db),
             v2: Mutex::default(),
+            tally: Tally::default(),
             config,
         })
     }
@@ -110,6 +114,7 @@ impl Store {
             let state = self.state.read();
             let auth = &state.auth;
             auth.permit_range(who, &request.key, &request.range_end)?;
+            self.tally.range();
             state.plan_range(request, state.revision)?
         };
         plan.answer(request)
@@ -118,12 +123,19 @@ impl Store {
     /// A transaction of ranges only, which needs no log entry. See
     /// [`crate::is_read_only`].
     pub fn read_txn(&self, who: &AuthInfo, request: &pb::TxnRequest) -> Result<pb::TxnResponse> {
+        let mut done = Operations::default();
         let plan = {
             let state = self.state.read();
             state.auth.permit_txn(who, request)?;
-            txn::ReadOnly::plan(&state, request)?
+            txn::ReadOnly::plan(&state, request, &mut done)
         };
-        plan.run()
+        self.tally.end(done);
+        plan?.run()
+    }
+
+    /// What was done on the keyspace since the store was opened.
+    pub fn operations(&self) -> Operations {
+        self.tally.sums()
     }
 
     /// The newest revision; 1 when nothing was written.
@@ -341,11 +353,6 @@ impl Store {
             granted_ttl: found.granted,
             keys: named.into_iter().map(Into::into).collect(),
         })
-    }
-
-    /// How many keys go with a lease; none if there is no such lease.
-    pub fn lease_key_count(&self, id: i64) -> usize {
-        self.lessor.lock().keys(id).map_or(0, |keys| keys.len())
     }
 
     /// All leases, those that end first at the front.

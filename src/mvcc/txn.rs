@@ -9,6 +9,7 @@ use wire::mvccpb::KeyValue;
 
 use crate::index::Span;
 use crate::state::{Plan, State, header};
+use crate::tally::Operations;
 use crate::writer::Writer;
 use crate::{Error, Result};
 
@@ -35,6 +36,7 @@ pub(crate) fn put(
     }
     let mut previous = None;
     if request.ignore_value || request.ignore_lease || request.prev_kv {
+        writer.done.ranges += 1;
         previous = writer.state.get(&request.key, writer.current())?;
     }
     let mut value = request.value.clone();
@@ -64,6 +66,7 @@ pub(crate) fn delete(
     let mut prev_kvs = Vec::new();
     if request.prev_kv {
         let current = writer.current();
+        writer.done.ranges += 1;
         prev_kvs = writer.state.plan(span, 0, current, 0, false)?.run()?;
     }
     let deleted = writer.delete(span);
@@ -75,22 +78,31 @@ pub(crate) fn delete(
 }
 
 /// Decides all compares and checks the chosen operations; the path. Nothing is
-/// changed before everything is known to be possible.
+/// changed before everything is known to be possible. Counts what it looks at.
 pub(crate) fn prepare(
     state: &State,
     lease_exists: &dyn Fn(i64) -> bool,
     request: &pb::TxnRequest,
+    looked: &mut Operations,
 ) -> Result<Vec<bool>> {
     let mut path = Vec::new();
-    decide(state, request, &mut path)?;
-    check(request, &path, &|op| check_put(state, lease_exists, op))?;
-    check(request, &path, &|op| check_range(state, op))?;
+    decide(state, request, &mut path, looked)?;
+    check(request, &path, &mut |op| {
+        check_put(state, lease_exists, op, looked)
+    })?;
+    check(request, &path, &mut |op| check_range(state, op))?;
     Ok(path)
 }
 
-fn decide(state: &State, request: &pb::TxnRequest, path: &mut Vec<bool>) -> Result<()> {
+fn decide(
+    state: &State,
+    request: &pb::TxnRequest,
+    path: &mut Vec<bool>,
+    looked: &mut Operations,
+) -> Result<()> {
     let mut holds = true;
     for compare in &request.compare {
+        looked.ranges += 1;
         if !holds_for(state, compare)? {
             holds = false;
             break;
@@ -99,7 +111,7 @@ fn decide(state: &State, request: &pb::TxnRequest, path: &mut Vec<bool>) -> Resu
     path.push(holds);
     for op in branch(request, holds) {
         if let Some(Op::RequestTxn(inner)) = &op.request {
-            decide(state, inner, path)?;
+            decide(state, inner, path, looked)?;
         }
     }
     Ok(())
@@ -177,7 +189,11 @@ fn holds_for_kv(compare: &pb::Compare, kv: &KeyValue) -> bool {
 }
 
 /// Calls `f` for the operations on the path; how many transactions are within.
-fn check(request: &pb::TxnRequest, path: &Path, f: &dyn Fn(&Op) -> Result<()>) -> Result<usize> {
+fn check(
+    request: &pb::TxnRequest,
+    path: &Path,
+    f: &mut dyn FnMut(&Op) -> Result<()>,
+) -> Result<usize> {
     let mut inner = 0;
     for op in branch(request, path[0]) {
         match &op.request {
@@ -189,13 +205,20 @@ fn check(request: &pb::TxnRequest, path: &Path, f: &dyn Fn(&Op) -> Result<()>) -
     Ok(inner)
 }
 
-fn check_put(state: &State, lease_exists: &dyn Fn(i64) -> bool, op: &Op) -> Result<()> {
+fn check_put(
+    state: &State,
+    lease_exists: &dyn Fn(i64) -> bool,
+    op: &Op,
+    looked: &mut Operations,
+) -> Result<()> {
     let Op::RequestPut(put) = op else {
         return Ok(());
     };
-    if (put.ignore_value || put.ignore_lease) && state.index.get(&put.key, state.revision).is_none()
-    {
-        return Err(Error::KeyNotFound);
+    if put.ignore_value || put.ignore_lease {
+        looked.ranges += 1;
+        if state.index.get(&put.key, state.revision).is_none() {
+            return Err(Error::KeyNotFound);
+        }
     }
     match put.lease == 0 || lease_exists(put.lease) {
         true => Ok(()),
@@ -235,6 +258,7 @@ fn run_branch(
         let answer = match &op.request {
             Some(Op::RequestRange(request)) => {
                 let current = writer.current();
+                writer.done.ranges += 1;
                 Some(Answer::ResponseRange(range(
                     writer.state,
                     request,
@@ -274,10 +298,15 @@ pub(crate) struct ReadOnly<'a> {
 }
 
 impl<'a> ReadOnly<'a> {
-    pub(crate) fn plan(state: &State, request: &'a pb::TxnRequest) -> Result<ReadOnly<'a>> {
-        let path = prepare(state, &|_| true, request)?;
+    pub(crate) fn plan(
+        state: &State,
+        request: &'a pb::TxnRequest,
+        done: &mut Operations,
+    ) -> Result<ReadOnly<'a>> {
+        let path = prepare(state, &|_| true, request, done)?;
         let plans = branch(request, path[0]).iter().map(|op| match &op.request {
             Some(Op::RequestRange(range)) => {
+                done.ranges += 1;
                 Ok(Some((range, state.plan_range(range, state.revision)?)))
             }
             _ => Ok(None),

@@ -9,6 +9,7 @@ use crate::index::Span;
 use crate::lease::Lessor;
 use crate::revision::Rev;
 use crate::state::State;
+use crate::tally::Operations;
 use crate::view::decode;
 use crate::{Error, Result};
 
@@ -18,6 +19,7 @@ pub(crate) struct Writer<'a> {
     pub lessor: &'a mut Lessor,
     begin: i64,
     changes: Vec<Event>,
+    pub done: Operations,
 }
 
 impl<'a> Writer<'a> {
@@ -27,6 +29,7 @@ impl<'a> Writer<'a> {
             state,
             lessor,
             changes: Vec::new(),
+            done: Operations::default(),
         }
     }
 
@@ -41,6 +44,7 @@ impl<'a> Writer<'a> {
 
     /// Sets a key; the revision of the transaction.
     pub(crate) fn put(&mut self, key: &[u8], value: Bytes, lease: i64) -> Result<i64> {
+        self.done.put(key, &value);
         let rev = self.next();
         let seen = self.state.index.get(key, rev.main);
         let kv = KeyValue {
@@ -64,6 +68,7 @@ impl<'a> Writer<'a> {
 
     /// Deletes the keys of a span; how many.
     pub(crate) fn delete(&mut self, span: Span<'_>) -> i64 {
+        self.done.deletes += 1;
         let mut keys: Vec<Bytes> = Vec::new();
         let current = self.current();
         self.state.index.visit(span, current, |key, _| {

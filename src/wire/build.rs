@@ -2,7 +2,7 @@
 
 use std::{error::Error, path::Path};
 
-const FILES: [&str; 12] = [
+const FILES: [&str; 13] = [
     "mvcc",
     "auth",
     "rpc",
@@ -15,6 +15,7 @@ const FILES: [&str; 12] = [
     "lease",
     "lock",
     "election",
+    "health",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

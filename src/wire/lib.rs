@@ -28,6 +28,9 @@ pub mod v3lockpb {
 pub mod v3electionpb {
     tonic::include_proto!("v3electionpb");
 }
+pub mod healthpb {
+    tonic::include_proto!("grpc.health.v1");
+}
 pub mod membershippb {
     tonic::include_proto!("membershippb");
 }

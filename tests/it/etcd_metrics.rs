@@ -3,7 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::Duration;
 
+use serde_json::json;
+
+use crate::etcd_cluster::{Endpoint, base64};
 use crate::etcdctl_side_by_side::Member;
 use crate::etcdctl_side_by_side::side::Side;
 
@@ -47,6 +51,8 @@ const EXCEPTIONS: &[(&str, &str)] = &[
 
 /// Samples that must be equal after the same requests.
 const EQUAL: &[&str] = &[
+    "etcd_mvcc_range_total",
+    "etcd_debugging_mvcc_range_total",
     "etcd_mvcc_put_total",
     "etcd_mvcc_delete_total",
     "etcd_mvcc_txn_total",
@@ -91,6 +97,115 @@ fn get(port: u16, path: &str) -> String {
     stream.read_to_string(&mut answer).expect("an answer");
     let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
     body.to_owned()
+}
+
+/// Requests that etcdctl can't make, with the status of their answers: transactions
+/// within transactions, compares that end early, previous values.
+const POSTS: &[(&str, u16, &str)] = &[
+    ("put", 200, r#"{"key":"@a","value":"@1"}"#),
+    ("put", 200, r#"{"key":"@a","value":"@22","prev_kv":true}"#),
+    ("put", 200, r#"{"key":"@a","ignore_value":true}"#),
+    ("put", 400, r#"{"key":"@none","ignore_value":true}"#),
+    ("put", 400, r#"{"key":"@none","ignore_lease":true}"#),
+    ("range", 200, r#"{"key":"@a","range_end":"@z","limit":"1"}"#),
+    ("range", 400, r#"{"key":"@a","revision":"100000"}"#),
+    ("range", 400, r#"{"key":"@a","revision":"1"}"#),
+    ("deleterange", 200, r#"{"key":"@none","prev_kv":true}"#),
+    ("compaction", 400, r#"{"revision":"1"}"#),
+    ("txn", 200, "{}"),
+    ("txn", 200, r#"{"success":[TXN]}"#),
+    (
+        "txn",
+        200,
+        r#"{"success":[{"request_txn":{"success":[TXN,TXN2]}}]}"#,
+    ),
+    (
+        "txn",
+        200,
+        r#"{"compare":[IS,IS,NOT,IS],"failure":[{"request_txn":{}},TXN]}"#,
+    ),
+    ("txn", 200, r#"{"compare":[NOT,IS],"failure":[PUT]}"#),
+    ("txn", 200, r#"{"compare":[IS,NOT],"success":[PUT]}"#),
+    ("txn", 200, r#"{"compare":[IS,IS],"success":[GET,GET]}"#),
+    (
+        "txn",
+        200,
+        r#"{"compare":[IS],"success":[{"request_txn":{"success":[GET]}}]}"#,
+    ),
+    (
+        "txn",
+        200,
+        r#"{"success":[{"request_put":{"key":"@a","ignore_value":true,"prev_kv":true}}]}"#,
+    ),
+    (
+        "txn",
+        400,
+        r#"{"success":[{"request_put":{"key":"@none","ignore_value":true}},GET]}"#,
+    ),
+    (
+        "txn",
+        400,
+        r#"{"compare":[IS],"success":[PUT,{"request_range":{"key":"@a","revision":"100000"}}]}"#,
+    ),
+    (
+        "txn",
+        200,
+        r#"{"success":[{"request_delete_range":{"key":"@a","prev_kv":true}},GET]}"#,
+    ),
+];
+
+/// What stands for what in [`POSTS`].
+const PARTS: &[(&str, &str)] = &[
+    (
+        "TXN2",
+        r#"{"request_txn":{"compare":[IS,NOT],"success":[PUT],"failure":[GET,{"request_delete_range":{"key":"@c"}}]}}"#,
+    ),
+    (
+        "TXN",
+        r#"{"request_txn":{"compare":[NOT],"success":[GET],"failure":[GET,{"request_put":{"key":"@b","value":"@x"}}]}}"#,
+    ),
+    (
+        "PUT",
+        r#"{"request_put":{"key":"@a","value":"@in a transaction"}}"#,
+    ),
+    ("GET", r#"{"request_range":{"key":"@a"}}"#),
+    (
+        "IS",
+        r#"{"key":"@a","target":"VERSION","result":"GREATER","version":"0"}"#,
+    ),
+    (
+        "NOT",
+        r#"{"key":"@a","target":"VERSION","result":"EQUAL","version":"0"}"#,
+    ),
+];
+
+/// Asks the JSON gateway as a row of [`POSTS`] says; a string with `@` is written as base64.
+fn post(port: u16, call: &str, expected: u16, body: &str) {
+    let body = PARTS.iter().fold(body.to_owned(), |body, (name, text)| {
+        body.replace(name, text)
+    });
+    let mut parts = body.split("\"@");
+    let mut encoded = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (text, rest) = part.split_once('"').expect("a string ends");
+        encoded += &format!("\"{}\"{rest}", base64(text));
+    }
+    let endpoint = Endpoint { port, tls: None };
+    let limit = Duration::from_secs(10);
+    let answer = endpoint.ask(limit, "POST", &format!("/v3/kv/{call}"), &encoded);
+    let answer = answer.expect("an answer");
+    assert_eq!(answer.status, expected, "{call} {body}: {}", answer.body);
+}
+
+/// A watch for a key from a revision on, until it has told of some changes.
+fn watch(port: u16, key: &str, changes: usize) {
+    let create = json!({"key": base64(key), "start_revision": "2", "prev_kv": true});
+    let body = json!({ "create_request": create }).to_string();
+    let endpoint = Endpoint { port, tls: None };
+    let enough = |text: &str| text.matches("\"mod_revision\"").count() >= changes;
+    let limit = Duration::from_secs(10);
+    let told = endpoint.ask_until(limit, "POST", "/v3/watch", &body, &enough);
+    assert!(enough(&told.expect("an answer").body), "the watch ended");
 }
 
 /// A member's metrics after some of everything.
@@ -139,7 +254,11 @@ fn metrics(side: Side) -> String {
     done(&["put", "leased", "v", "--lease", id], "");
     done(&["lease", "revoke", id], "");
     assert!(!ask(&["put", "k", "v", "--lease", "123"], "").0);
+    watch(member.client, "a", 2);
     done(&["compaction", "3"], "");
+    for (call, status, body) in POSTS {
+        post(member.client, call, *status, body);
+    }
     done(&["defrag"], "");
     done(&["endpoint", "hashkv"], "");
     done(&["snapshot", "save", &saved], "");

@@ -10,6 +10,7 @@ mod etcd_corrupt;
 mod etcd_crash;
 mod etcd_crossing;
 mod etcd_flags;
+mod etcd_health;
 mod etcd_metrics;
 mod etcd_mixed;
 mod etcd_start;

@@ -236,6 +236,7 @@ impl Options {
             strict_reconfig_check: values.bool("strict-reconfig-check"),
             unsafe_no_fsync: values.bool("unsafe-no-fsync"),
             initial_corrupt_check: values.bool("experimental-initial-corrupt-check"),
+            stop_grpc_service_on_defrag: values.bool("experimental-stop-grpc-service-on-defrag"),
             corrupt_check_time: to_duration(values.nanos("experimental-corrupt-check-time")),
             downgrade_check_time: to_duration(values.nanos("experimental-downgrade-check-time")),
             lease_checkpoint: values.bool("experimental-enable-lease-checkpoint"),

@@ -334,7 +334,7 @@ pub const FLAGS: &[Flag] = &[
         "experimental-stop-grpc-service-on-defrag",
         Bool,
         "false",
-        Refused("requests are served while the database is defragmented"),
+        Full,
     ),
     flag("experimental-snapshot-catchup-entries", Uint, "5000", Full),
     // Unsafe

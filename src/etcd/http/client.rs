@@ -7,13 +7,10 @@ use http::{HeaderValue, Method, StatusCode, header};
 use tower::ServiceExt;
 
 use super::{
-    answer, gateway::Gateway, gauges, grpc_counts, grpc_health, health, peer::version,
-    serve::Remote, v2::V2Handler,
+    answer, gateway::Gateway, gauges, grpc_counts, health, peer::version, serve::Remote,
+    v2::V2Handler,
 };
 use crate::{metrics, server::Server};
-
-/// The method that health probes for gRPC call.
-const HEALTH_CHECK: &str = "/grpc.health.v1.Health/Check";
 
 /// What a client port serves.
 pub struct ClientHandler {
@@ -52,9 +49,16 @@ pub async fn call(router: &Router, request: Request) -> Response {
     }
 }
 
+/// Answers a gRPC call and counts it, wherever it came from: the reference's JSON gateway
+/// is a gRPC client too.
+pub async fn call_grpc(grpc: &Router, request: Request) -> Response {
+    let answer = |request| async { worded(call(grpc, request).await) };
+    grpc_counts::counted(request, answer).await
+}
+
 /// Gives a request that is too long the code and the words of Go's gRPC.
 #[must_use]
-pub fn worded(mut response: Response) -> Response {
+fn worded(mut response: Response) -> Response {
     let headers = response.headers_mut();
     let message = headers
         .get("grpc-message")
@@ -84,13 +88,7 @@ impl ClientHandler {
     pub async fn handle(self: Arc<Self>, request: Request) -> Response {
         if is_grpc(&request) {
             return match &self.grpc {
-                Some(_) if request.uri().path() == HEALTH_CHECK => {
-                    grpc_health::check(request).await
-                }
-                Some(grpc) => {
-                    let answer = |request| async { worded(call(grpc, request).await) };
-                    grpc_counts::counted(request, answer).await
-                }
+                Some(grpc) => call_grpc(grpc, request).await,
                 None => answer::not_found(),
             };
         }

@@ -34,6 +34,42 @@ pub async fn follow_leader(server: Server) {
     }
 }
 
+/// Sets the counters of what was done on the keyspace, which the store counts.
+fn operations(done: &mvcc::Operations) {
+    let set = |name: &'static str, help: &'static str, n: u64| counter(name, help, &[]).set(n);
+    set(
+        "etcd_mvcc_range_total",
+        "Total number of ranges seen by this member.",
+        done.ranges,
+    );
+    set(
+        "etcd_debugging_mvcc_range_total",
+        "Total number of ranges seen by this member.",
+        done.ranges,
+    );
+    set(
+        "etcd_mvcc_put_total",
+        "Total number of puts seen by this member.",
+        done.puts,
+    );
+    set(
+        "etcd_mvcc_delete_total",
+        "Total number of deletes seen by this member.",
+        done.deletes,
+    );
+    set(
+        "etcd_mvcc_txn_total",
+        "Total number of txns seen by this member.",
+        done.txns,
+    );
+    gauge(
+        "etcd_debugging_mvcc_total_put_size_in_bytes",
+        "The total size of put kv pairs seen by this member.",
+        &[],
+    )
+    .set(done.put_bytes);
+}
+
 /// Sets every gauge to the present.
 pub fn refresh(server: &Server) {
     // Those that nothing has counted yet stand at zero.
@@ -90,6 +126,7 @@ pub fn refresh(server: &Server) {
         "The revision of the last compaction in store.",
         revision(store.compact_revision()),
     );
+    operations(&store.operations());
     let counts = store.counts();
     let size = |n: usize| u64::try_from(n).unwrap_or(0);
     set(

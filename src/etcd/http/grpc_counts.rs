@@ -15,12 +15,14 @@ use tonic::Code;
 
 use crate::metrics::{Cell, counter};
 
-/// Methods whose client or server streams; all others are unary.
-const STREAMS: &[(&str, &str)] = &[
-    ("Watch", "bidi_stream"),
-    ("LeaseKeepAlive", "bidi_stream"),
-    ("Snapshot", "server_stream"),
-    ("Observe", "server_stream"),
+/// Methods whose client or server streams, with the ends of their services' names; all
+/// others are unary.
+const STREAMS: &[(&str, &str, &str)] = &[
+    ("Watch", "Watch", "bidi_stream"),
+    ("Lease", "LeaseKeepAlive", "bidi_stream"),
+    ("Maintenance", "Snapshot", "server_stream"),
+    ("Election", "Observe", "server_stream"),
+    ("Health", "Watch", "server_stream"),
 ];
 
 /// One call on its way.
@@ -31,11 +33,16 @@ struct Call {
 }
 
 impl Call {
-    /// Counts its beginning. `None` if the path is none of a service of etcd's: clients
+    /// Counts its beginning. `None` if the path is of none of the services: clients
     /// can say anything, and each path would have a series of its own.
     fn begin(path: &str) -> Option<Self> {
         let (service, method) = path.strip_prefix('/')?.split_once('/')?;
-        let known = ["etcdserverpb.", "v3lockpb.", "v3electionpb."];
+        let known = [
+            "etcdserverpb.",
+            "v3lockpb.",
+            "v3electionpb.",
+            "grpc.health.v1.",
+        ];
         let plain = method.len() < 64 && method.bytes().all(|byte| byte.is_ascii_alphanumeric());
         if !plain || !known.iter().any(|package| service.starts_with(package)) {
             return None;
@@ -55,10 +62,11 @@ impl Call {
     }
 
     fn labels(&self) -> [(&'static str, &str); 3] {
+        let service = self.service.rsplit('.').next();
         let kind = STREAMS
             .iter()
-            .find(|(method, _)| *method == self.method)
-            .map_or("unary", |(_, kind)| *kind);
+            .find(|(of, method, _)| service == Some(*of) && *method == self.method)
+            .map_or("unary", |(.., kind)| *kind);
         [
             ("grpc_method", &self.method),
             ("grpc_service", &self.service),
@@ -273,11 +281,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_services_of_etcd_are_counted() {
+    fn only_known_services_are_counted() {
         for (path, counted) in [
             ("/etcdserverpb.KV/Range", true),
             ("/v3lockpb.Lock/Lock", true),
-            ("/grpc.health.v1.Health/Check", false),
+            ("/grpc.health.v1.Health/Check", true),
             ("/etcdserverpb.KV/a b", false),
             ("/nothing", false),
         ] {

@@ -5,7 +5,6 @@ pub mod client;
 pub mod gateway;
 pub mod gauges;
 mod grpc_counts;
-mod grpc_health;
 mod health;
 pub mod peer;
 pub mod serve;

@@ -166,10 +166,10 @@ impl PeerHandler {
             // Peers look for the words of the inner error.
             Err(error) => {
                 let text = error.to_string();
-                answer::error(
-                    StatusCode::BAD_REQUEST,
-                    text.strip_prefix("etcdserver: ").unwrap_or(&text),
-                )
+                let text = text.strip_prefix("etcdserver: ").unwrap_or(&text);
+                crate::warn!("etcdserver/corrupt.go:507", "failed to get hashKV",
+                    "requested-revision" => revision, "error" => text);
+                answer::error(StatusCode::BAD_REQUEST, text)
             }
         }
     }

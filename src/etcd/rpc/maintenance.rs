@@ -55,6 +55,8 @@ impl Maintenance for Context {
         self.admit_unary(request.metadata(), false)?;
         self.admit_admin(&request).await?;
         crate::info!("v3rpc/maintenance.go:90", "starting defragment");
+        let stop = self.server.config().stop_grpc_service_on_defrag;
+        let _defragmenting = self.serving.defragmenting(stop);
         if let Err(error) = self.server.defragment().await {
             crate::warn!("v3rpc/maintenance.go:95", "failed to defragment", "error" => error.to_string());
             return Err(status(&error));

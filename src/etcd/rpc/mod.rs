@@ -3,6 +3,7 @@
 mod auth;
 mod cluster;
 mod concurrency;
+mod health;
 mod kv;
 mod lease;
 mod maintenance;
@@ -18,6 +19,7 @@ use wire::{
         lease_server::LeaseServer, maintenance_server::MaintenanceServer,
         watch_server::WatchServer,
     },
+    healthpb::health_server::HealthServer,
     v3electionpb::election_server::ElectionServer,
     v3lockpb::lock_server::LockServer,
 };
@@ -44,6 +46,7 @@ pub struct Context {
     watch_progress: Duration,
     request_limit: usize,
     requests: Arc<RequestCounts>,
+    serving: health::Serving,
 }
 
 /// The counters of requests by kind and the version that the client names, looked
@@ -101,6 +104,7 @@ impl Context {
             watch_progress,
             request_limit,
             requests: Arc::default(),
+            serving: health::Serving::new(),
         }
     }
 
@@ -128,6 +132,7 @@ impl Context {
             .add_service(ClusterServer::new(self.clone()).max_decoding_message_size(limit))
             .add_service(AuthServer::new(self.clone()).max_decoding_message_size(limit))
             .add_service(MaintenanceServer::new(self.clone()).max_decoding_message_size(limit))
+            .add_service(HealthServer::new(self.clone()).max_decoding_message_size(limit))
             .add_service(LockServer::new(self.clone()).max_decoding_message_size(limit))
             .add_service(ElectionServer::new(self.clone()).max_decoding_message_size(limit));
         routes.routes()

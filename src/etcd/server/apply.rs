@@ -143,16 +143,11 @@ impl Applier {
         hash_old_entry(&mut request, self.server.0.config.bcrypt_cost)?;
         let now = self.server.0.clock.monotonic();
         let enabled = self.store().auth_enabled();
-        let leased = request
-            .lease_revoke
-            .as_ref()
-            .map_or(0, |revoke| self.store().lease_key_count(revoke.id));
         let begun = Instant::now();
         let applied = self.store().apply(index, term, &request, now);
         let took = Took {
             it: begun.elapsed(),
             too_long: self.server.0.config.warning_apply_duration,
-            leased,
         };
         if matches!(&applied.response, Ok(response) if *response != mvcc::Response::None) {
             log_change(&request, enabled);

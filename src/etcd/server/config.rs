@@ -83,6 +83,9 @@ pub struct Config {
     pub initial_corrupt_check: bool,
     /// `--experimental-corrupt-check-time`; zero switches it off.
     pub corrupt_check_time: Duration,
+    /// `--experimental-stop-grpc-service-on-defrag`: gRPC's health service tells probes to
+    /// stay away meanwhile.
+    pub stop_grpc_service_on_defrag: bool,
     /// `--experimental-downgrade-check-time`; zero switches it off.
     pub downgrade_check_time: Duration,
     /// `--experimental-enable-lease-checkpoint`.
@@ -136,6 +139,7 @@ impl Default for Config {
             unsafe_no_fsync: false,
             initial_corrupt_check: false,
             corrupt_check_time: Duration::ZERO,
+            stop_grpc_service_on_defrag: false,
             downgrade_check_time: Duration::from_secs(5),
             lease_checkpoint: false,
             lease_checkpoint_persist: false,

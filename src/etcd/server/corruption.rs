@@ -32,32 +32,108 @@ struct PeerHash {
     compact_revision: i64,
 }
 
+/// What the leader's keys and values are like at a moment.
+struct Keyspace {
+    newest: i64,
+    compact_revision: i64,
+    hash: u32,
+}
+
+impl Keyspace {
+    /// Whether nothing was written since `before` and the hash is another all the same.
+    fn contradicts(&self, before: &Self) -> bool {
+        self.hash != before.hash
+            && self.newest == before.newest
+            && self.compact_revision == before.compact_revision
+    }
+}
+
+/// What can be wrong with a follower; one can be wrong in several ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Finding {
+    /// It has revisions that the leader has not.
+    Revision,
+    /// It has compacted what the leader has not.
+    CompactRevision,
+    /// It has other keys or values than the leader had.
+    Hash,
+}
+
+/// A follower is asked between two looks at the leader's keys, so it may be behind the
+/// second but not before it.
+fn findings(before: &Keyspace, after: &Keyspace, peer: &PeerHash) -> Vec<Finding> {
+    let comparable = peer.compact_revision == before.compact_revision;
+    let all = [
+        (peer.revision > after.newest, Finding::Revision),
+        (
+            peer.compact_revision > after.compact_revision,
+            Finding::CompactRevision,
+        ),
+        (comparable && peer.hash != before.hash, Finding::Hash),
+    ];
+    let found = all.into_iter().filter(|(is, _)| *is);
+    found.map(|(_, finding)| finding).collect()
+}
+
+impl Finding {
+    fn tell(self, before: &Keyspace, after: &Keyspace, peer: &PeerHash) {
+        let id = format!("{:x}", peer.id);
+        match self {
+            Self::Revision => crate::warn!("etcdserver/corrupt.go:238",
+                "revision from follower must be less than or equal to leader's",
+                "leader-revision" => after.newest,
+                "follower-revision" => peer.revision,
+                "follower-peer-id" => id),
+            Self::CompactRevision => crate::warn!("etcdserver/corrupt.go:249",
+                "compact revision from follower must be less than or equal to leader's",
+                "leader-compact-revision" => after.compact_revision,
+                "follower-compact-revision" => peer.compact_revision,
+                "follower-peer-id" => id),
+            Self::Hash => crate::warn!("etcdserver/corrupt.go:260",
+                "same compact revision then hashes must match",
+                "leader-compact-revision" => after.compact_revision,
+                "leader-hash" => before.hash,
+                "follower-compact-revision" => peer.compact_revision,
+                "follower-hash" => peer.hash,
+                "follower-peer-id" => id),
+        }
+    }
+}
+
 impl Server {
     /// Refuses to start with other data than the peers have. Peers that can't tell are
-    /// passed over.
+    /// passed over. (Why they can't is told once for each of their URLs; 3.5.16 has a
+    /// warning more for each reason, but loses the reason before it gets there.)
     pub(crate) async fn check_initially(&self) -> Result<(), EtcdError> {
         let id = format!("{:x}", self.id());
-        crate::info!("etcdserver/corrupt.go:94", "starting initial corruption check",
+        crate::info!("etcdserver/corrupt.go:96", "starting initial corruption check",
             "local-member-id" => id, "timeout" => format!("{}s", self.request_timeout().as_secs()));
-        let (own, revision) = self.blocking(|store| store.hash_kv(0)).await?;
+        let own = self.keyspace().await?;
         let mut differs = false;
-        for peer in self.peer_hashes(revision).await {
+        for peer in self.peer_hashes(own.newest).await {
             if peer.hash == own.hash {
                 continue;
             }
             let comparable = peer.compact_revision == own.compact_revision;
-            let message = if comparable {
-                "found different hash values from remote peer"
+            let (caller, message) = if comparable {
+                (
+                    "etcdserver/corrupt.go:125",
+                    "found different hash values from remote peer",
+                )
             } else {
-                "found different compact revision values from remote peer"
+                (
+                    "etcdserver/corrupt.go:128",
+                    "found different compact revision values from remote peer",
+                )
             };
             differs |= comparable;
-            crate::warn!("etcdserver/corrupt.go:122", message,
+            crate::warn!(caller, message,
                 "local-member-id" => id,
-                "local-member-revision" => revision,
+                "local-member-revision" => own.newest,
                 "local-member-compact-revision" => own.compact_revision,
                 "local-member-hash" => own.hash,
-                "remote-peer-id" => format!("{:x}", peer.id),
+                // 3.5.16 shows what its answers leave out.
+                "remote-peer-id" => "0",
                 "remote-peer-endpoints" => peer.endpoints,
                 "remote-peer-revision" => peer.revision,
                 "remote-peer-compact-revision" => peer.compact_revision,
@@ -68,7 +144,7 @@ impl Server {
                 "{id} found data inconsistency with peers"
             )));
         }
-        crate::info!("etcdserver/corrupt.go:176", "initial corruption checking passed; no corruption",
+        crate::info!("etcdserver/corrupt.go:177", "initial corruption checking passed; no corruption",
             "local-member-id" => id);
         Ok(())
     }
@@ -99,28 +175,38 @@ impl Server {
     }
 
     async fn find_corruption(&self) -> Result<bool, EtcdError> {
-        let (before, revision) = self.blocking(|store| store.hash_kv(0)).await?;
-        let peers = self.peer_hashes(revision).await;
+        let before = self.keyspace().await?;
+        let peers = self.peer_hashes(before.newest).await;
         self.linearizable_read_notify().await?;
-        let (after, newest) = self.blocking(|store| store.hash_kv(0)).await?;
-
-        let unchanged = newest == revision && before.compact_revision == after.compact_revision;
-        let mut found = unchanged && after.hash != before.hash;
-        for peer in peers {
-            let ahead = peer.revision > newest || peer.compact_revision > after.compact_revision;
-            let differs =
-                peer.compact_revision == before.compact_revision && peer.hash != before.hash;
-            if ahead || differs {
-                crate::warn!("etcdserver/corrupt.go:262", "same compact revision then hashes must match",
-                    "leader-compact-revision" => after.compact_revision,
-                    "leader-hash" => before.hash,
-                    "follower-compact-revision" => peer.compact_revision,
-                    "follower-hash" => peer.hash,
-                    "follower-peer-id" => format!("{:x}", peer.id));
+        let after = self.keyspace().await?;
+        let mut found = after.contradicts(&before);
+        if found {
+            crate::warn!("etcdserver/corrupt.go:217", "found hash mismatch",
+                "revision-1" => before.newest,
+                "compact-revision-1" => before.compact_revision,
+                "hash-1" => before.hash,
+                "revision-2" => after.newest,
+                "compact-revision-2" => after.compact_revision,
+                "hash-2" => after.hash);
+        }
+        for peer in &peers {
+            for finding in findings(&before, &after, peer) {
+                finding.tell(&before, &after, peer);
                 found = true;
             }
         }
+        crate::info!("etcdserver/corrupt.go:271", "finished peer corruption check",
+            "number-of-peers-checked" => peers.len());
         Ok(found)
+    }
+
+    async fn keyspace(&self) -> Result<Keyspace, EtcdError> {
+        let (hashed, newest) = self.blocking(|store| store.hash_kv(0)).await?;
+        Ok(Keyspace {
+            newest,
+            compact_revision: hashed.compact_revision,
+            hash: hashed.hash,
+        })
     }
 
     async fn raise_corrupt(&self) {
@@ -162,7 +248,7 @@ impl Server {
                         break;
                     }
                     Err(error) => {
-                        crate::warn!("etcdserver/corrupt.go:417", "failed hash kv request",
+                        crate::warn!("etcdserver/corrupt.go:415", "failed hash kv request",
                         "local-member-id" => format!("{:x}", self.id()),
                         "requested-revision" => revision,
                         "remote-peer-endpoint" => url,
@@ -172,5 +258,58 @@ impl Server {
             }
         }
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keyspace(newest: i64, compact_revision: i64, hash: u32) -> Keyspace {
+        Keyspace {
+            newest,
+            compact_revision,
+            hash,
+        }
+    }
+
+    #[test]
+    fn only_what_was_not_written_to_must_keep_its_hash() {
+        let before = keyspace(9, 3, 70);
+        for (after, contradicts) in [
+            (keyspace(9, 3, 70), false),
+            (keyspace(9, 3, 71), true),
+            (keyspace(10, 3, 71), false),
+            (keyspace(9, 4, 71), false),
+        ] {
+            assert_eq!(after.contradicts(&before), contradicts);
+        }
+    }
+
+    #[test]
+    fn followers_may_be_behind_and_not_ahead() {
+        use Finding::{CompactRevision, Hash, Revision};
+        let (before, after) = (keyspace(9, 3, 70), keyspace(12, 5, 71));
+        for (revision, compact_revision, hash, expected) in [
+            (12, 3, 70, vec![]),
+            (8, 1, 7, vec![]),
+            // It has compacted since; nothing can be said of its hash.
+            (12, 5, 99, vec![]),
+            (12, 3, 71, vec![Hash]),
+            (13, 3, 70, vec![Revision]),
+            (12, 6, 70, vec![CompactRevision]),
+            (13, 6, 70, vec![Revision, CompactRevision]),
+            (13, 3, 7, vec![Revision, Hash]),
+        ] {
+            let peer = PeerHash {
+                id: 1,
+                endpoints: Vec::new(),
+                revision,
+                hash,
+                compact_revision,
+            };
+            let found = findings(&before, &after, &peer);
+            assert_eq!(found, expected, "{revision} {compact_revision} {hash}");
+        }
     }
 }

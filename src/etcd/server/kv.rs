@@ -39,7 +39,6 @@ impl Server {
             self.blocking(move |store| store.range(&who, &request))
                 .await?
         };
-        measures().range();
         self.fill(&mut response.header);
         Ok(response)
     }

@@ -1,7 +1,7 @@
 //! JSON web tokens (`server/auth/jwt.go`, `server/auth/options.go`).
 //!
-//! Signing and checking is ring's; what is written here is the envelope of RFC 7519
-//! as golang-jwt 4.4 writes and reads it.
+//! Signing and checking is that of libraries; what is written here is the envelope of
+//! RFC 7519 as golang-jwt 4.4 writes and reads it.
 
 use std::{collections::BTreeMap, time::Duration};
 

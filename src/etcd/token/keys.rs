@@ -3,24 +3,20 @@
 use ring::{
     hmac,
     rand::SystemRandom,
-    signature::{self, EcdsaKeyPair, KeyPair as _, RsaKeyPair, UnparsedPublicKey},
+    signature::{self, RsaKeyPair, UnparsedPublicKey},
 };
 use rustls_pki_types::pem::{PemObject, SectionKind};
-use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo, X509Certificate};
+use x509_parser::{
+    oid_registry::OID_PKCS1_RSAENCRYPTION,
+    prelude::{FromDer, SubjectPublicKeyInfo, X509Certificate},
+};
+
+use super::ecdsa::{self, Curve};
 
 const MISSING: &str = "auth: missing key data";
 const MISMATCH: &str = "auth: public and private keys don't match";
-const VERIFY_ONLY: &str = "auth: token signing attempted with verify-only key";
-
-/// DER of `ecPublicKey` and of the two curves, as the algorithm of a PKCS#8 key.
-const P256: &[u8] = &[
-    0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
-    0xce, 0x3d, 0x03, 0x01, 0x07,
-];
-const P384: &[u8] = &[
-    0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b, 0x81, 0x04,
-    0x00, 0x22,
-];
+pub(super) const VERIFY_ONLY: &str = "auth: token signing attempted with verify-only key";
+pub(super) const NOT_SIGNED: &str = "auth: the token could not be signed";
 
 /// What a signing method signs with.
 pub(super) enum Family {
@@ -29,11 +25,7 @@ pub(super) enum Family {
         &'static dyn signature::RsaEncoding,
         &'static signature::RsaParameters,
     ),
-    Ecdsa(
-        &'static signature::EcdsaSigningAlgorithm,
-        &'static signature::EcdsaVerificationAlgorithm,
-        &'static [u8],
-    ),
+    Ecdsa(Curve),
     /// The reference refuses these; the text is its.
     Unsupported(&'static str),
 }
@@ -52,19 +44,9 @@ impl Family {
             "PS256" => Self::Rsa(&s::RSA_PSS_SHA256, &s::RSA_PSS_2048_8192_SHA256),
             "PS384" => Self::Rsa(&s::RSA_PSS_SHA384, &s::RSA_PSS_2048_8192_SHA384),
             "PS512" => Self::Rsa(&s::RSA_PSS_SHA512, &s::RSA_PSS_2048_8192_SHA512),
-            "ES256" => Self::Ecdsa(
-                &s::ECDSA_P256_SHA256_FIXED_SIGNING,
-                &s::ECDSA_P256_SHA256_FIXED,
-                P256,
-            ),
-            "ES384" => Self::Ecdsa(
-                &s::ECDSA_P384_SHA384_FIXED_SIGNING,
-                &s::ECDSA_P384_SHA384_FIXED,
-                P384,
-            ),
-            "ES512" => Self::Unsupported(
-                "sign-method=ES512 is not supported by this server: it has no curve P-521; use ES384",
-            ),
+            "ES256" => Self::Ecdsa(Curve::P256),
+            "ES384" => Self::Ecdsa(Curve::P384),
+            "ES512" => Self::Ecdsa(Curve::P521),
             "none" => Self::Unsupported("unsupported signing method: *jwt.signingMethodNone"),
             "EdDSA" => Self::Unsupported("unsupported signing method: *jwt.SigningMethodEd25519"),
             _ => return None,
@@ -82,12 +64,7 @@ pub(super) enum Key {
         encoding: &'static dyn signature::RsaEncoding,
         parameters: &'static signature::RsaParameters,
     },
-    Ecdsa {
-        private: Option<EcdsaKeyPair>,
-        /// An uncompressed point.
-        public: Vec<u8>,
-        algorithm: &'static signature::EcdsaVerificationAlgorithm,
-    },
+    Ecdsa(ecdsa::Key),
 }
 
 impl Key {
@@ -100,7 +77,7 @@ impl Key {
             Family::Rsa(encoding, parameters) => {
                 let private = given(private).map(rsa_private).transpose()?;
                 let of_private = private.as_ref().map(|key| key.public().as_ref().to_vec());
-                let public = halves(of_private, given(public).map(public_key).transpose()?)?;
+                let public = halves(of_private, given(public).map(rsa_public).transpose()?)?;
                 Ok(Self::Rsa {
                     private,
                     public,
@@ -108,26 +85,11 @@ impl Key {
                     parameters,
                 })
             }
-            Family::Ecdsa(signing, algorithm, curve) => {
-                let private = given(private)
-                    .map(|pem| ecdsa_private(pem, signing, curve))
-                    .transpose()?;
-                let of_private = private
-                    .as_ref()
-                    .map(|key| key.public_key().as_ref().to_vec());
-                let public = halves(of_private, given(public).map(public_key).transpose()?)?;
-                Ok(Self::Ecdsa {
-                    private,
-                    public,
-                    algorithm,
-                })
-            }
+            Family::Ecdsa(curve) => ecdsa::Key::new(curve, public, private).map(Self::Ecdsa),
         }
     }
 
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, String> {
-        let failed = |_| "auth: the token could not be signed".to_owned();
-        let random = SystemRandom::new();
         match self {
             Self::Hmac(key) => Ok(hmac::sign(key, message).as_ref().to_vec()),
             Self::Rsa {
@@ -136,19 +98,12 @@ impl Key {
                 ..
             } => {
                 let mut signature = vec![0; key.public().modulus_len()];
-                key.sign(*encoding, &random, message, &mut signature)
-                    .map_err(failed)?;
+                key.sign(*encoding, &SystemRandom::new(), message, &mut signature)
+                    .map_err(|_| NOT_SIGNED)?;
                 Ok(signature)
             }
-            Self::Ecdsa {
-                private: Some(key), ..
-            } => {
-                let signature = key.sign(&random, message).map_err(failed)?;
-                Ok(signature.as_ref().to_vec())
-            }
-            Self::Rsa { private: None, .. } | Self::Ecdsa { private: None, .. } => {
-                Err(VERIFY_ONLY.into())
-            }
+            Self::Rsa { private: None, .. } => Err(VERIFY_ONLY.into()),
+            Self::Ecdsa(key) => key.sign(message),
         }
     }
 
@@ -160,21 +115,17 @@ impl Key {
             } => UnparsedPublicKey::new(*parameters, public)
                 .verify(message, signature)
                 .is_ok(),
-            Self::Ecdsa {
-                public, algorithm, ..
-            } => UnparsedPublicKey::new(*algorithm, public)
-                .verify(message, signature)
-                .is_ok(),
+            Self::Ecdsa(key) => key.verify(message, signature),
         }
     }
 }
 
-fn given(pem: &[u8]) -> Option<&[u8]> {
+pub(super) fn given(pem: &[u8]) -> Option<&[u8]> {
     (!pem.is_empty()).then_some(pem)
 }
 
 /// The public half to check with: both must be the same if both are given.
-fn halves(of_private: Option<Vec<u8>>, public: Option<Vec<u8>>) -> Result<Vec<u8>, String> {
+pub(super) fn halves<T: PartialEq>(of_private: Option<T>, public: Option<T>) -> Result<T, String> {
     match (of_private, public) {
         (Some(one), Some(other)) if one != other => Err(MISMATCH.into()),
         (Some(public), _) | (None, Some(public)) => Ok(public),
@@ -183,7 +134,7 @@ fn halves(of_private: Option<Vec<u8>>, public: Option<Vec<u8>>) -> Result<Vec<u8
 }
 
 /// The first section of a PEM file that is of one of the kinds.
-fn section(pem: &[u8], kinds: &[SectionKind]) -> Result<(SectionKind, Vec<u8>), String> {
+pub(super) fn section(pem: &[u8], kinds: &[SectionKind]) -> Result<(SectionKind, Vec<u8>), String> {
     <(SectionKind, Vec<u8>)>::pem_slice_iter(pem)
         .filter_map(Result::ok)
         .find(|(kind, _)| kinds.contains(kind))
@@ -200,56 +151,29 @@ fn rsa_private(pem: &[u8]) -> Result<RsaKeyPair, String> {
     key.map_err(|error| format!("the RSA private key can't be used: {error}"))
 }
 
-fn ecdsa_private(
-    pem: &[u8],
-    algorithm: &'static signature::EcdsaSigningAlgorithm,
-    curve: &[u8],
-) -> Result<EcdsaKeyPair, String> {
-    let kinds = [SectionKind::EcPrivateKey, SectionKind::PrivateKey];
-    let (kind, der) = section(pem, &kinds)?;
-    let der = match kind {
-        SectionKind::EcPrivateKey => to_pkcs8(&der, curve),
-        _ => der,
+fn rsa_public(pem: &[u8]) -> Result<Vec<u8>, String> {
+    let read = |info: &SubjectPublicKeyInfo<'_>| {
+        (info.algorithm.algorithm == OID_PKCS1_RSAENCRYPTION)
+            .then(|| info.subject_public_key.data.to_vec())
     };
-    EcdsaKeyPair::from_pkcs8(algorithm, &der, &SystemRandom::new())
-        .map_err(|error| format!("the EC private key can't be used: {error}"))
+    public_key(pem, read)?.ok_or_else(|| "key is not a valid RSA public key".to_owned())
 }
 
-/// Wraps a key of SEC 1, which is what `openssl ecparam -genkey` writes.
-fn to_pkcs8(sec1: &[u8], curve: &[u8]) -> Vec<u8> {
-    let version = [0x02, 0x01, 0x00];
-    let body = [&version[..], curve, &tagged(0x04, sec1)].concat();
-    tagged(0x30, &body)
-}
-
-/// DER: a tag, the length, the contents.
-fn tagged(tag: u8, contents: &[u8]) -> Vec<u8> {
-    let length = contents.len();
-    let mut out = vec![tag];
-    if length < 0x80 {
-        out.push(length as u8);
-    } else {
-        let bytes = length.to_be_bytes();
-        let bytes = &bytes[bytes.iter().take_while(|byte| **byte == 0).count()..];
-        out.push(0x80 | bytes.len() as u8);
-        out.extend_from_slice(bytes);
-    }
-    out.extend_from_slice(contents);
-    out
-}
-
-/// The key in a public key file, which may be a certificate: PKCS#1, or a point.
-fn public_key(pem: &[u8]) -> Result<Vec<u8>, String> {
+/// Reads the key in a public key file, which may be a certificate.
+pub(super) fn public_key<T>(
+    pem: &[u8],
+    read: impl Fn(&SubjectPublicKeyInfo<'_>) -> T,
+) -> Result<T, String> {
     let kinds = [SectionKind::PublicKey, SectionKind::Certificate];
     let (kind, der) = section(pem, &kinds)?;
     let unreadable =
         |error: &dyn std::fmt::Display| format!("the public key can't be read: {error}");
     match kind {
         SectionKind::Certificate => X509Certificate::from_der(&der)
-            .map(|(_, certificate)| certificate.public_key().subject_public_key.data.to_vec())
+            .map(|(_, certificate)| read(certificate.public_key()))
             .map_err(|error| unreadable(&error)),
         _ => SubjectPublicKeyInfo::from_der(&der)
-            .map(|(_, info)| info.subject_public_key.data.to_vec())
+            .map(|(_, info)| read(&info))
             .map_err(|error| unreadable(&error)),
     }
 }

@@ -1,6 +1,7 @@
 //! Tokens that stand for a user between two requests (`server/auth/store.go`,
 //! `--auth-token`).
 
+mod ecdsa;
 mod jwt;
 mod keys;
 mod simple;
@@ -93,7 +94,7 @@ mod tests {
             error("jwt,sign-method=EdDSA"),
             "unsupported signing method: *jwt.SigningMethodEd25519"
         );
-        for method in ["HS256", "RS256", "PS512", "ES384"] {
+        for method in ["HS256", "RS256", "PS512", "ES384", "ES512"] {
             let text = format!("jwt,sign-method={method}");
             assert_eq!(error(&text), "auth: missing key data", "{method}");
         }

@@ -271,12 +271,15 @@ impl PeerClient for Requests {
             let text = reply.text();
             match reply.status {
                 StatusCode::OK => Ok(reply.body.to_vec()),
-                StatusCode::BAD_REQUEST if text.contains("compacted") => Err(EtcdError::Peer(
-                    "mvcc: required revision has been compacted".into(),
-                )),
-                StatusCode::BAD_REQUEST if text.contains("future revision") => Err(
-                    EtcdError::Peer("mvcc: required revision is a future revision".into()),
-                ),
+                StatusCode::BAD_REQUEST if text.contains("compacted") => {
+                    Err(mvcc::Error::Compacted.into())
+                }
+                StatusCode::BAD_REQUEST if text.contains("future revision") => {
+                    Err(mvcc::Error::FutureRevision.into())
+                }
+                StatusCode::PRECONDITION_FAILED if text.contains("cluster ID mismatch") => {
+                    Err(EtcdError::Peer("etcdserver: cluster ID mismatch".into()))
+                }
                 _ => Err(EtcdError::Peer(format!("unknown error: {text}"))),
             }
         })

@@ -7,6 +7,7 @@ mod leases;
 mod model;
 mod reference;
 mod reopen;
+mod tally;
 mod threads;
 mod watches;
 

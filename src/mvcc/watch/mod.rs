@@ -103,6 +103,7 @@ impl WatchStream {
                 continue;
             }
             let before = kv.mod_revision - 1;
+            self.store.tally.range();
             let state = self.store.state.read();
             if before >= state.compacted {
                 event.prev_kv = state.get(&kv.key, before)?;

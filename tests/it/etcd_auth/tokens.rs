@@ -37,6 +37,19 @@ const KEYS: &[(&str, &[&str], &str)] = &[
         ],
         "priv-key=DIR/ec384.pem,pub-key=DIR/ec384.pub",
     ),
+    (
+        "ES512",
+        &[
+            "ecparam -name secp521r1 -genkey -noout -out DIR/ec521.pem",
+            "ec -in DIR/ec521.pem -pubout -out DIR/ec521.pub",
+        ],
+        "priv-key=DIR/ec521.pem,pub-key=DIR/ec521.pub",
+    ),
+    (
+        "ES512",
+        &["pkcs8 -topk8 -nocrypt -in DIR/ec521.pem -out DIR/pkcs8.pem"],
+        "priv-key=DIR/pkcs8.pem",
+    ),
 ];
 
 fn openssl(dir: &Path, command: &str) {
@@ -88,22 +101,34 @@ fn web_tokens_are_understood_by_both() {
 #[test]
 fn a_public_key_checks_and_does_not_sign() {
     let home = tempfile::tempdir().unwrap();
-    openssl(home.path(), "genrsa -out DIR/rsa.pem 2048");
-    openssl(home.path(), "rsa -in DIR/rsa.pem -pubout -out DIR/rsa.pub");
-    let key = |kind: &str, file: &str| {
-        let path = home.path().join(file);
+    for command in [
+        "genrsa -out DIR/rsa.pem 2048",
+        "rsa -in DIR/rsa.pem -pubout -out DIR/rsa.pub",
+        "ecparam -name secp521r1 -genkey -noout -out DIR/ec.pem",
+        "ec -in DIR/ec.pem -pubout -out DIR/ec.pub",
+    ] {
+        openssl(home.path(), command);
+    }
+    checks_and_does_not_sign(home.path(), "RS256", "rsa");
+    checks_and_does_not_sign(home.path(), "ES512", "ec");
+}
+
+fn checks_and_does_not_sign(keys: &Path, method: &str, files: &str) {
+    let home = tempfile::tempdir().unwrap();
+    let key = |kind: &str, end: &str| {
+        let path = keys.join(format!("{files}.{end}"));
         format!(
-            "--auth-token=jwt,sign-method=RS256,{kind}={}",
+            "--auth-token=jwt,sign-method={method},{kind}={}",
             path.display()
         )
     };
     let [theirs, ours] = SIDES.map(|side| {
         let (data, ports) = (home.path().join(name(side)), (free_port(), free_port()));
-        let member = Again::start(side, &data, ports, &[&key("priv-key", "rsa.pem")]);
+        let member = Again::start(side, &data, ports, &[&key("priv-key", "pem")]);
         set_up(&member);
         let token = token(member.client, "ann", "ann");
         member.end(false);
-        let member = Again::start(side, &data, ports, &[&key("pub-key", "rsa.pub")]);
+        let member = Again::start(side, &data, ports, &[&key("pub-key", "pub")]);
         let ask = |path, token, body: &str| post(member.client, path, token, body).unwrap();
         let (status, _) = ask("/v3/kv/range", &token, r#"{"key":"YQ=="}"#);
         assert_eq!(status, 200, "{}", name(side));
@@ -118,9 +143,51 @@ fn a_public_key_checks_and_does_not_sign() {
     assert_eq!(told(&theirs)["message"], told(&ours)["message"]);
 }
 
+/// A key of another curve than the method's is taken, and no token can be had with it.
+#[test]
+fn keys_of_another_curve_sign_nothing() {
+    let keys = tempfile::tempdir().unwrap();
+    for curve in ["prime256v1", "secp384r1", "secp521r1"] {
+        let command = format!("ecparam -name {curve} -genkey -noout -out DIR/{curve}");
+        openssl(keys.path(), &command);
+    }
+    for (method, curve) in [
+        ("ES256", "secp521r1"),
+        ("ES384", "prime256v1"),
+        ("ES512", "secp384r1"),
+    ] {
+        let key = keys.path().join(curve).display().to_string();
+        let flag = format!("--auth-token=jwt,sign-method={method},priv-key={key}");
+        let [theirs, ours] = SIDES.map(|side| {
+            let home = tempfile::tempdir().unwrap();
+            let data = home.path().join("data");
+            let member = Again::start(side, &data, (free_port(), free_port()), &[&flag]);
+            set_up(&member);
+            let (path, body) = (
+                "/v3/auth/authenticate",
+                r#"{"name":"ann","password":"ann"}"#,
+            );
+            let answer = post(member.client, path, "", body).expect("an answer");
+            member.end(false);
+            answer
+        });
+        assert_eq!(theirs, ours, "{method} with {curve}");
+        assert_eq!(theirs.0, 500, "{theirs:?}");
+    }
+}
+
 /// What `--auth-token` can't be, and what is said.
 #[test]
 fn token_options_that_can_not_be_are_told_alike() {
+    let keys = tempfile::tempdir().unwrap();
+    for command in [
+        "genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out DIR/rsa.pem",
+        "rsa -in DIR/rsa.pem -pubout -out DIR/rsa.pub",
+        "ecparam -name secp521r1 -genkey -noout -out DIR/ec.pem",
+        "ec -in DIR/ec.pem -pubout -out DIR/ec.pub",
+    ] {
+        openssl(keys.path(), command);
+    }
     for options in [
         "foo",
         "simple,foo",
@@ -131,7 +198,12 @@ fn token_options_that_can_not_be_are_told_alike() {
         "jwt,sign-method=EdDSA",
         "jwt,sign-method=HS256,ttl=x",
         "jwt,a=b,a=c",
+        "jwt,sign-method=ES512",
+        "jwt,sign-method=ES512,priv-key=KEYS/rsa.pem",
+        "jwt,sign-method=ES512,pub-key=KEYS/rsa.pub",
+        "jwt,sign-method=RS256,pub-key=KEYS/ec.pub",
     ] {
+        let options = options.replace("KEYS", &keys.path().display().to_string());
         let [theirs, ours] = SIDES.map(|side| {
             let home = tempfile::tempdir().unwrap();
             let url = |port| format!("http://127.0.0.1:{port}");

@@ -14,11 +14,7 @@ use http_body_util::{BodyExt, Limited};
 use serde_json::Value;
 use tonic::Code;
 
-use super::{
-    answer,
-    client::{call, worded},
-    serve::Remote,
-};
+use super::{answer, client::call_grpc, serve::Remote};
 use json::Json;
 use schema::{Method, Schema};
 
@@ -247,7 +243,7 @@ impl Gateway {
             .body(Body::from(framed.freeze()))
             .map_err(|error| Failed::invalid(error.to_string()))?;
         call_request.headers_mut().extend(metadata);
-        let (parts, body) = worded(call(&self.grpc, call_request).await).into_parts();
+        let (parts, body) = call_grpc(&self.grpc, call_request).await.into_parts();
         if let Some(failed) = Failed::of(&parts.headers) {
             if method.streams_out {
                 return Ok(failed.stream_response());
@@ -270,6 +266,8 @@ impl Gateway {
                 .next()
                 .await?
                 .unwrap_or_else(|| Json::Object(Vec::new()));
+            // The status comes behind it, and the call is counted by its status.
+            answers.next().await?;
             // Go's protobuf writes a blank after each comma of a single answer.
             answer::ok("application/json", message.text(", "))
         };

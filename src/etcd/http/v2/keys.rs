@@ -14,7 +14,8 @@ use tokio::sync::Notify;
 use wire::etcdserverpb as pb;
 
 use super::{
-    V2Handler, X_ETCD_INDEX, X_RAFT_INDEX, X_RAFT_TERM, form::Form, json, refuse_method, set,
+    V2Handler, X_ETCD_INDEX, X_RAFT_INDEX, X_RAFT_TERM, auth::Asked, form::Form, json,
+    refuse_method, set,
 };
 use crate::server::{EtcdError, Refused};
 
@@ -77,9 +78,8 @@ impl V2Handler {
             Err(error) => return refused(&error),
         };
         let key = String::from_utf8_lossy(key);
-        let (method, headers) = (&parts.method, &parts.headers);
-        let recursive = request.recursive;
-        if !self.has_key_access(method, headers, &key, recursive).await {
+        let asked = Asked::of_parts(&parts);
+        if !self.has_key_access(asked, &key, request.recursive).await {
             return no_auth();
         }
         if request.wait && !request.quorum {

@@ -7,7 +7,7 @@ use mvcc::{Error as State, Member, v2};
 use serde::{Deserialize, Serialize};
 use wire::etcdserverpb as pb;
 
-use super::{V2Handler, internal_error, json, refusal, refuse_method};
+use super::{V2Handler, auth::Asked, internal_error, json, refusal, refuse_method};
 use crate::{
     flags::url::Url,
     http::answer,
@@ -67,7 +67,7 @@ impl V2Handler {
         if let Some(refused) = refuse_method(request.method(), &["GET", "POST", "DELETE", "PUT"]) {
             return refused;
         }
-        if request.method() != Method::GET && !self.has_root_access(request.headers()).await {
+        if request.method() != Method::GET && !self.has_root_access(Asked::of(&request)).await {
             return refusal(StatusCode::UNAUTHORIZED, "Insufficient credentials");
         }
         let name = rest.strip_prefix('/').unwrap_or(rest);

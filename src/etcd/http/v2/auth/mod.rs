@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::{V2Handler, internal_error, json, refusal, refuse_method};
 use crate::{
-    http::answer,
+    http::{answer, serve::Remote},
     server::{EtcdError, Refused},
 };
 
@@ -110,10 +110,43 @@ fn basic(headers: &HeaderMap) -> Option<(String, String)> {
     Some((name.to_owned(), password.to_owned()))
 }
 
-fn has_authorization(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::AUTHORIZATION)
-        .is_some_and(|value| !value.is_empty())
+/// What tells who makes a request, and what it is about.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    method: &'a Method,
+    path: &'a str,
+    headers: &'a HeaderMap,
+    remote: Option<&'a Remote>,
+}
+
+impl<'a> Asked<'a> {
+    pub(super) fn of(request: &'a Request) -> Self {
+        Self {
+            method: request.method(),
+            path: request.uri().path(),
+            headers: request.headers(),
+            remote: request.extensions().get(),
+        }
+    }
+
+    pub(super) fn of_parts(parts: &'a http::request::Parts) -> Self {
+        Self {
+            method: &parts.method,
+            path: parts.uri.path(),
+            headers: &parts.headers,
+            remote: parts.extensions.get(),
+        }
+    }
+
+    fn has_authorization(self) -> bool {
+        self.headers
+            .get(header::AUTHORIZATION)
+            .is_some_and(|value| !value.is_empty())
+    }
+
+    fn writes(self) -> bool {
+        *self.method != Method::GET && *self.method != Method::HEAD
+    }
 }
 
 impl V2Handler {
@@ -124,9 +157,9 @@ impl V2Handler {
         }
     }
 
-    /// The user that a request proves to be from.
-    async fn user_of(&self, headers: &HeaderMap) -> Option<store::User> {
-        let Some((name, password)) = basic(headers) else {
+    /// The user whose name and password a request has.
+    async fn user_by_password(&self, asked: Asked<'_>) -> Option<store::User> {
+        let Some((name, password)) = basic(asked.headers) else {
             crate::warn!("v2http/client_auth.go:47", "malformed basic auth encoding");
             return None;
         };
@@ -138,20 +171,44 @@ impl V2Handler {
         None
     }
 
+    /// The user whom the certificate of the connection names, with `--client-cert-auth`.
+    /// For 3.5.16 the names of the authorities above it count too; here they do not, so
+    /// that nobody becomes another user by how an authority is called.
+    async fn user_by_certificate(&self, asked: Asked<'_>) -> Option<store::User> {
+        if !self.server.config().client_cert_auth {
+            return None;
+        }
+        let name = asked.remote?.common_name.as_deref()?;
+        crate::debug!("v2http/client_auth.go:70", "found common name", "common-name" => name);
+        let user = self.auth_store().user(name, false).await.ok()?;
+        crate::debug!("v2http/client_auth.go:73", "authenticated a user via common name",
+            "user-name" => user.user, "common-name" => name);
+        Some(user)
+    }
+
     /// Whether a request may manage the cluster.
-    pub(super) async fn has_root_access(&self, headers: &HeaderMap) -> bool {
+    pub(super) async fn has_root_access(&self, asked: Asked<'_>) -> bool {
         if !self.auth_store().is_enabled().await {
             return true;
         }
-        let user = self.user_of(headers).await;
-        user.is_some_and(|user| user.has_role(store::ROOT))
+        let by_certificate = !asked.has_authorization() && self.server.config().client_cert_auth;
+        let user = match by_certificate {
+            true => self.user_by_certificate(asked).await,
+            false => self.user_by_password(asked).await,
+        };
+        let Some(user) = user else { return false };
+        if user.has_role(store::ROOT) {
+            return true;
+        }
+        crate::warn!("v2http/client_auth.go:113", "a user does not have root role for resource",
+            "root-user" => user.user, "root-role-name" => store::ROOT, "resource-path" => asked.path);
+        false
     }
 
     /// Whether a request may read or write a key, or all below it.
     pub(super) async fn has_key_access(
         &self,
-        method: &Method,
-        headers: &HeaderMap,
+        asked: Asked<'_>,
         key: &str,
         recursive: bool,
     ) -> bool {
@@ -159,22 +216,37 @@ impl V2Handler {
         if !store.is_enabled().await {
             return true;
         }
-        let writes = *method != Method::GET && *method != Method::HEAD;
-        if !has_authorization(headers) {
-            let guest = store.role(store::GUEST, false).await;
-            return guest.is_ok_and(|role| role.may(key, writes, false));
-        }
-        let Some(user) = self.user_of(headers).await else {
-            return false;
+        let user = if asked.has_authorization() {
+            match self.user_by_password(asked).await {
+                Some(user) => user,
+                None => return false,
+            }
+        } else {
+            match self.user_by_certificate(asked).await {
+                Some(user) => user,
+                None => return self.has_guest_access(asked, key).await,
+            }
         };
         for name in user.roles.iter().flatten() {
             let role = store.role(name, false).await;
-            if role.is_ok_and(|role| role.may(key, writes, recursive)) {
+            if role.is_ok_and(|role| role.may(key, asked.writes(), recursive)) {
                 return true;
             }
         }
-        crate::warn!("v2http/client_auth.go:155", "invalid access for user on key",
+        crate::warn!("v2http/client_auth.go:161", "invalid access for user on key",
             "user-name" => user.user, "key" => key);
+        false
+    }
+
+    async fn has_guest_access(&self, asked: Asked<'_>, key: &str) -> bool {
+        let Ok(guest) = self.auth_store().role(store::GUEST, false).await else {
+            return false;
+        };
+        if guest.may(key, asked.writes(), false) {
+            return true;
+        }
+        crate::warn!("v2http/client_auth.go:179", "invalid access for a guest role on key",
+            "role-name" => store::GUEST, "key" => key);
         false
     }
 
@@ -205,7 +277,7 @@ impl V2Handler {
         if let Some(refused) = refuse_method(request.method(), allowed) {
             return refused;
         }
-        if !self.has_root_access(request.headers()).await {
+        if !self.has_root_access(Asked::of(&request)).await {
             return no_auth();
         }
         let answered = match (pieces[0], name) {
@@ -226,7 +298,7 @@ impl V2Handler {
             return refused;
         }
         let reads = request.method() == Method::GET;
-        if !reads && !self.has_root_access(request.headers()).await {
+        if !reads && !self.has_root_access(Asked::of(&request)).await {
             return no_auth();
         }
         let store = self.auth_store();
