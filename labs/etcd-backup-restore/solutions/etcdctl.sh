@@ -12,7 +12,9 @@ sudo -i ETCDCTL_API=3 etcdctl --endpoints=https://127.0.0.1:2379  \
   snapshot save /opt/etcd-backup.db
 
 # Never trust a backup that nobody looked at.
-sudo ETCDCTL_API=3 etcdctl --write-out=table snapshot status /opt/etcd-backup.db
+# optional: 3.5 speaks API 3 unless told otherwise
+export ETCDCTL_API=3
+sudo etcdctl --write-out=table snapshot status /opt/etcd-backup.db
 
 # The change.
 kubectl delete deploy before
@@ -20,7 +22,11 @@ kubectl create deploy after --image=nginx --replicas=2
 kubectl wait --for=condition=Available deploy/after --timeout=60s
 kubectl get deploy
 
-# Back to the snapshot, in a directory of its own: that of a new member.
+# Back to the snapshot, in a directory of its own.
+# optional: nothing is there at the first try
+sudo rm -rf /var/lib/etcd-restore
+
+# The restored directory is a new member's.
 sudo ETCDCTL_API=3 etcdctl snapshot restore /opt/etcd-backup.db --data-dir=/var/lib/etcd-restore
 
 # The static Pod's volume points there from now on. With an editor: only this one path.
