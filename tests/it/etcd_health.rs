@@ -212,8 +212,8 @@ fn a_learner_is_told_alike() {
     assert!(seen[0][0].contains("not supported for learner"), "{seen:?}");
 }
 
-/// The lines of the log about the service. The reference serves gRPC on its peer port too,
-/// and begins with the same line twice.
+/// The lines of the log about the service. The reference has one such service for each
+/// port and says the same once more for it.
 fn notes(cluster: &Cluster) -> Vec<String> {
     let log = cluster.log(0);
     let lines = log.lines().filter_map(|line| {

@@ -42,7 +42,7 @@ pub(super) enum Curve {
 }
 
 enum Private {
-    Ring(EcdsaKeyPair),
+    Ring(Box<EcdsaKeyPair>),
     P521(Box<SigningKey>),
 }
 
@@ -130,7 +130,7 @@ fn read_private(pem: &[u8]) -> Result<(Curve, Private), String> {
             der.clone()
         };
         let key = EcdsaKeyPair::from_pkcs8(signing, &wrapped, &SystemRandom::new()).ok()?;
-        Some((curve, Private::Ring(key)))
+        Some((curve, Private::Ring(Box::new(key))))
     };
     let p521 = || {
         let key = match sec1 {

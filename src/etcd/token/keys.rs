@@ -58,7 +58,7 @@ impl Family {
 pub(super) enum Key {
     Hmac(hmac::Key),
     Rsa {
-        private: Option<RsaKeyPair>,
+        private: Option<Box<RsaKeyPair>>,
         /// PKCS#1.
         public: Vec<u8>,
         encoding: &'static dyn signature::RsaEncoding,
@@ -141,14 +141,15 @@ pub(super) fn section(pem: &[u8], kinds: &[SectionKind]) -> Result<(SectionKind,
         .ok_or_else(|| "invalid key: Key must be a PEM encoded PKCS1 or PKCS8 key".to_owned())
 }
 
-fn rsa_private(pem: &[u8]) -> Result<RsaKeyPair, String> {
+fn rsa_private(pem: &[u8]) -> Result<Box<RsaKeyPair>, String> {
     let kinds = [SectionKind::RsaPrivateKey, SectionKind::PrivateKey];
     let (kind, der) = section(pem, &kinds)?;
     let key = match kind {
         SectionKind::RsaPrivateKey => RsaKeyPair::from_der(&der),
         _ => RsaKeyPair::from_pkcs8(&der),
     };
-    key.map_err(|error| format!("the RSA private key can't be used: {error}"))
+    key.map(Box::new)
+        .map_err(|error| format!("the RSA private key can't be used: {error}"))
 }
 
 fn rsa_public(pem: &[u8]) -> Result<Vec<u8>, String> {

@@ -102,7 +102,7 @@ fn transactions_within_transactions() {
     bench.put("a", "1");
     let get = |key| Op::RequestRange(range(key, ""));
     let set = |key| Op::RequestPut(put(key, "v"));
-    let nested = |inner| Op::RequestTxn(inner);
+    let nested = Op::RequestTxn;
     let inner = txn(
         vec![exists("a", true), exists("c", true)],
         vec![set("never")],

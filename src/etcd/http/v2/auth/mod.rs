@@ -181,6 +181,10 @@ impl V2Handler {
         let name = asked.remote?.common_name.as_deref()?;
         crate::debug!("v2http/client_auth.go:70", "found common name", "common-name" => name);
         let user = self.auth_store().user(name, false).await.ok()?;
+        // The store finds users by paths, and a name like `a/../root` leads to another's.
+        if user.user != name {
+            return None;
+        }
         crate::debug!("v2http/client_auth.go:73", "authenticated a user via common name",
             "user-name" => user.user, "common-name" => name);
         Some(user)
