@@ -1,7 +1,5 @@
 # Everything that writes stops first, then etcd itself.
-for node in controlplane controlplane2 controlplane3; do
-  ssh -n $node 'mkdir -p /root/stopped && mv /etc/kubernetes/manifests/*.yaml /root/stopped/'
-done
+for node in controlplane controlplane2 controlplane3; do ssh -n $node 'mkdir -p /root/stopped && mv /etc/kubernetes/manifests/*.yaml /root/stopped/'; done
 for node in controlplane controlplane2 controlplane3; do
   ssh -n $node 'for attempt in $(seq 300); do pgrep -x "etcd|kube-apiserver" >/dev/null || break; sleep 0.1; done'
 done
@@ -19,8 +17,11 @@ for node in controlplane controlplane2 controlplane3; do
 done
 
 # The volume points to the new directory; then everything starts again.
-for node in controlplane controlplane2 controlplane3; do
-  ssh -n $node "sed -i '/hostPath/{n;s|path: /var/lib/etcd\$|path: $dir|}' /root/stopped/etcd.yaml && mv /root/stopped/*.yaml /etc/kubernetes/manifests/"
+for node in controlplane controlplane2 controlplane3; do ssh -n $node "sed -i '/hostPath/{n;s|path: /var/lib/etcd\$|path: $dir|}' /root/stopped/etcd.yaml && mv /root/stopped/*.yaml /etc/kubernetes/manifests/"; done
+for attempt in $(seq 40); do
+  [ "$(etcdctl --endpoints=https://192.168.10.150:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt --cert=/etc/kubernetes/pki/etcd/server.crt \
+    --key=/etc/kubernetes/pki/etcd/server.key endpoint health --cluster 2>&1 | grep -c 'is healthy')" = 3 ] &&
+    kubectl get configmap "$ledger" >/dev/null 2>&1 && break
+  sleep 0.5
 done
-for attempt in $(seq 300); do kubectl get --raw /readyz >/dev/null 2>&1 && break; sleep 0.1; done
 kubectl get configmap "$ledger"
