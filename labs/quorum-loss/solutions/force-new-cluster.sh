@@ -6,8 +6,7 @@ etcdctl get /accounts/$last --consistency=s --print-value-only > /root/balance.t
 # Once with --force-new-cluster: the members that are gone are forgotten, the data stays.
 mkdir -p /etc/systemd/system/etcd.service.d
 { echo '[Service]'; echo 'ExecStart='; sed -n '/^ExecStart=/,/[^\\]$/p' /etc/systemd/system/etcd.service | sed '$s/$/ --force-new-cluster/'; } > /etc/systemd/system/etcd.service.d/force.conf
-systemctl daemon-reload
-systemctl restart etcd
+systemctl daemon-reload && systemctl restart etcd
 etcdctl member list -w table
 
 # Never again: at the next start it would throw the others out.
