@@ -13,6 +13,9 @@ use crate::etcd_cluster::{Cluster, Plan, Whose, base64, eventually};
 
 use Whose::{Ours, Theirs};
 
+/// What is done to a member's directory while it does not run.
+type Alter = fn(&Path);
+
 /// A value that is nowhere else in the file, and what becomes of it.
 const TRUE: &str = "a value that nobody must touch";
 const FALSE: &str = "a value that nobody must doubt";
@@ -250,7 +253,7 @@ fn the_regular_check_raises_the_alarm_that_stops_writers() {
 
 #[test]
 fn a_follower_that_is_ahead_is_told_alike() {
-    let rows: [(fn(&Path), &str); 2] = [
+    let rows: [(Alter, &str); 2] = [
         (run_ahead, "revision from follower must be less"),
         (compact, "compact revision from follower must be less"),
     ];
