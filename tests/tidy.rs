@@ -38,6 +38,7 @@ const TOP: &[&str] = &[
     "LICENSE-MIT",
     "README.md",
     "book",
+    "build.rs",
     "fixtures",
     "labs",
     "src",

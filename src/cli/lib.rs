@@ -14,6 +14,7 @@ mod error;
 mod find;
 mod interrupt;
 mod limits;
+mod looks;
 mod paint;
 mod render;
 mod script;

@@ -25,66 +25,6 @@ impl Step {
     }
 }
 
-/// Why nothing is missed where a command is left out: it only looks, or it only waits.
-/// `None` for one that may change something.
-pub fn leaves_all_as_it_is(command: &str) -> Option<&'static str> {
-    if command
-        .replace("2>&1", "")
-        .replace(">/dev/null", "")
-        .contains('>')
-        || command.contains("tee ")
-    {
-        return None;
-    }
-    let words: Vec<&str> = command
-        .split_whitespace()
-        .skip_while(|word| matches!(*word, "sudo" | "-i" | "-E" | "if" | "!") || word.contains('='))
-        .collect();
-    let (first, rest) = on_its_node(&words).split_first()?;
-    let is_loop = matches!(*first, "for" | "while" | "until");
-    if *first == "sleep" || (is_loop && words.contains(&"sleep")) {
-        return Some("it only waits");
-    }
-    let verb = |verbs: &[&str]| rest.iter().any(|word| verbs.contains(word));
-    let looks = match *first {
-        "cat" | "ls" | "grep" | "ps" | "pgrep" | "df" | "du" | "stat" | "head" | "tail" | "ss"
-        | "sort" | "echo" | "journalctl" | "hostname" | "test" | "[" => true,
-        "kubectl" if verb(&["wait", "rollout"]) => return Some("it only waits"),
-        "kubectl" => verb(&[
-            "get",
-            "describe",
-            "logs",
-            "version",
-            "cluster-info",
-            "can-i",
-            "top",
-        ]),
-        // Labs with many members call etcdctl by a function of that name.
-        "etcd" | "etcdctl" | "etcdutl" => {
-            verb(&["status", "get", "health", "version", "list", "hashkv"])
-        }
-        "systemctl" => verb(&["status", "is-active", "is-enabled", "cat", "list-units"]),
-        "crictl" => verb(&["ps", "pods", "logs", "inspect", "images"]),
-        "openssl" => verb(&["-noout", "s_client"]),
-        "kubeadm" => verb(&["check-expiration", "version"]),
-        _ => false,
-    };
-    looks.then_some("it only looks")
-}
-
-/// A command without the `ssh -n NODE` before it, if it is a simple one: what comes after
-/// a semicolon or a pipe would have to be looked at too.
-fn on_its_node<'a, 'b>(words: &'b [&'a str]) -> &'b [&'a str] {
-    match words {
-        ["ssh", "-n", _, rest @ ..]
-            if !rest.iter().any(|word| word.contains([';', '|', '&', '"'])) =>
-        {
-            rest
-        }
-        _ => words,
-    }
-}
-
 /// Splits a script. Comments are words about what follows; empty lines say nothing.
 pub fn steps(script: &str) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
@@ -146,7 +86,7 @@ fn is_open(command: &str) -> bool {
             }
         }
     }
-    scan.continued || scan.quote.is_some() || scan.depth > 0
+    scan.continued || scan.joined || scan.quote.is_some() || scan.depth > 0
 }
 
 #[derive(Default)]
@@ -157,6 +97,8 @@ struct Scan {
     quote: Option<char>,
     /// The last line ended with a backslash.
     continued: bool,
+    /// The last line ended with a pipe or with `&&`, after which another command comes.
+    joined: bool,
     /// Here-documents whose text comes after this line: how each ends, and whether tabs
     /// before that do not count.
     documents: Vec<(String, bool)>,
@@ -166,9 +108,15 @@ impl Scan {
     fn line(&mut self, line: &str) {
         let mut begins = !self.continued;
         self.continued = false;
+        // The last letters outside quotes that are no white space.
+        let mut last = [' ', ' '];
         let mut word = String::new();
         let mut letters = line.chars().peekable();
         while let Some(letter) = letters.next() {
+            if !letter.is_whitespace() && (self.quote, letter, word.is_empty()) != (None, '#', true)
+            {
+                last = [last[1], letter];
+            }
             match (self.quote, letter) {
                 (Some('\''), '\'') | (Some('"'), '"') => self.quote = None,
                 (Some('\''), _) => {}
@@ -201,6 +149,7 @@ impl Scan {
             }
         }
         self.word(&word, begins);
+        self.joined = self.quote.is_none() && (last[1] == '|' || last == ['&', '&']);
     }
 
     /// Counts a word; true if a command may begin after it.
@@ -269,6 +218,7 @@ mod tests {
     fn a_command_ends_where_bash_takes_it() {
         for whole in [
             "echo done do if",
+            "sleep 1 & # || no more",
             "a && { b; c; }",
             "if a; then\n  b\nelse\n  c\nfi",
             "case $a in\n  x) y ;;\nesac",
@@ -280,35 +230,9 @@ mod tests {
             "echo it\\'s # it's",
             "f() {\n  a\n}",
             "while read a; do b; done <file",
+            "a |\n  b &&\nc || # not yet\n  d",
         ] {
             assert_eq!(steps(whole), [step(&[], &[whole])], "{whole}");
-        }
-    }
-
-    #[test]
-    fn what_only_looks_or_waits_is_known() {
-        let looks = Some("it only looks");
-        let waits = Some("it only waits");
-        for (command, expected) in [
-            ("kubectl get deploy before", looks),
-            ("sudo etcdctl --write-out=table snapshot status /a", looks),
-            ("ETCDCTL_API=3 etcdctl --cert=a member list", looks),
-            ("export ETCDCTL_API=3", None),
-            ("kubectl get pods 2>&1 >/dev/null", looks),
-            ("ssh -n $node systemctl status etcd", looks),
-            ("ssh -n node01 systemctl restart etcd", None),
-            ("ssh -n $node \"ls; rm a\"", None),
-            ("etcd --endpoints=$all endpoint status", looks),
-            ("kubectl wait --for=condition=Available deploy/a", waits),
-            ("for i in $(seq 3); do a && break; sleep 1; done", waits),
-            ("kubectl get pods > /root/pods", None),
-            ("etcdctl member list | tee /root/members", None),
-            ("etcdctl snapshot save /a", None),
-            ("for i in 1 2; do kubectl delete pod $i; done", None),
-            ("kubectl delete deploy before", None),
-            ("mv a b", None),
-        ] {
-            assert_eq!(leaves_all_as_it_is(command), expected, "{command}");
         }
     }
 

@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use grade::{Outcome, Report, verdict::points};
+use grade::{
+    Outcome, Report,
+    verdict::{CheckReport, points},
+};
 use lab::{Lab, session::random_seed};
 use serde::Serialize;
 
@@ -16,7 +19,7 @@ use crate::{
     error::{Error, status},
     find,
     limits::Limits,
-    render, script,
+    looks, render, script,
 };
 
 /// One thing that must be true of a lab.
@@ -50,6 +53,9 @@ struct Optional {
 /// How long a run may take before its verdict is that it never ends.
 const TIME_LIMIT: u64 = 600;
 
+/// The same for a solution that lacks a command, which may wait for what never comes.
+const INCOMPLETE_TIME_LIMIT: u64 = 180;
+
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Proof {
     /// The lab, or the exam pack.
@@ -62,7 +68,7 @@ pub(super) struct Proof {
     pub why: String,
     pub score: String,
     pub seconds: f64,
-    /// The verdict of every check, for comparing repeats.
+    /// The verdict of every check, the tasks apart, for comparing repeats: `pf/p`.
     pub verdicts: String,
     #[serde(skip)]
     pub transcript: String,
@@ -103,6 +109,7 @@ pub fn run(args: &Verify) -> Result<u8, Error> {
     }
     if let Some(only) = &args.only {
         work.retain(|(_, scenario, _)| scenario.name.contains(only.as_str()));
+        optional.retain(|one| one.scenario.contains(only.as_str()));
     }
     eprintln!(
         "{} runs, seed {seed}, {} side by side",
@@ -150,7 +157,7 @@ fn incomplete(lab: &Lab, aside: &mut Vec<Optional>) -> Vec<Scenario> {
             .iter()
             .flat_map(|step| {
                 let reason = |command: &str| {
-                    let mechanical = script::leaves_all_as_it_is(command).map(str::to_owned);
+                    let mechanical = looks::leaves_all_as_it_is(command).map(str::to_owned);
                     step.optional().or(mechanical)
                 };
                 step.commands.iter().map(move |one| (one, reason(one)))
@@ -197,6 +204,9 @@ fn incomplete(lab: &Lab, aside: &mut Vec<Optional>) -> Vec<Scenario> {
     scenarios
 }
 
+/// The scenario in which nobody does anything.
+const UNTOUCHED: &str = "untouched";
+
 /// Between a solution's name and the command that it is left without.
 const LEFT_OUT: &str = " without: ";
 
@@ -223,7 +233,7 @@ fn tell_incomplete(proofs: &[Proof], optional: &[Optional]) {
 fn scenarios(lab: &Lab) -> Vec<Scenario> {
     let all: Vec<String> = lab.tasks.iter().map(|task| task.id.clone()).collect();
     let mut scenarios = vec![Scenario {
-        name: "untouched".into(),
+        name: UNTOUCHED.into(),
         script: String::new(),
         promise: Promise::Loses(all),
         says: String::new(),
@@ -321,7 +331,10 @@ impl Proof {
 fn prove(lab: &Lab, scenario: &Scenario, repeat: u32, engine: &Engine) -> Proof {
     let mut proof = Proof::open(&lab.id, &scenario.name, repeat, lab.seed);
     let limits = Limits {
-        time_limit: TIME_LIMIT,
+        time_limit: match scenario.promise {
+            Promise::Loses(_) => TIME_LIMIT,
+            Promise::LosesSomething => INCOMPLETE_TIME_LIMIT,
+        },
         ..Limits::default()
     };
     let script = scenario.script.as_bytes();
@@ -349,10 +362,8 @@ pub(super) fn seconds(took: Duration) -> f64 {
 
 /// Why the report is not what the scenario promises; empty if it is.
 fn objection(scenario: &Scenario, report: &Report) -> String {
-    if !report.remark.is_empty() {
-        return report.remark.clone();
-    }
     let loses = match &scenario.promise {
+        Promise::Loses(_) if !report.remark.is_empty() => return report.remark.clone(),
         Promise::Loses(tasks) => tasks,
         Promise::LosesSomething if report.solved() => {
             return "no check notices that the command is left out".into();
@@ -391,37 +402,52 @@ fn words(report: &Report) -> String {
     findings.join("; ")
 }
 
-/// One letter a check: passed, failed, unknown.
+/// One letter a check, passed, failed or unknown, and a stroke between tasks.
 pub(super) fn verdicts(report: &Report) -> String {
-    report
+    let letter = |check: &CheckReport| match check.outcome {
+        Outcome::Passed { .. } => 'p',
+        Outcome::Failed { .. } => 'f',
+        Outcome::CouldNotLook { .. } => 'u',
+    };
+    let tasks: Vec<String> = report
         .tasks
         .iter()
-        .flat_map(|task| &task.checks)
-        .map(|check| match check.outcome {
-            Outcome::Passed { .. } => 'p',
-            Outcome::Failed { .. } => 'f',
-            Outcome::CouldNotLook { .. } => 'u',
-        })
-        .collect()
+        .map(|task| task.checks.iter().map(letter).collect())
+        .collect();
+    tasks.join("/")
 }
 
-/// Repeats of one scenario must agree in every check.
+/// One letter a task: failed if a check is, else unknown if one is.
+fn by_task(verdicts: &str) -> String {
+    let letter = |checks: &str| {
+        *['f', 'u']
+            .iter()
+            .find(|one| checks.contains(**one))
+            .unwrap_or(&'p')
+    };
+    verdicts.split('/').map(letter).collect()
+}
+
+/// Repeats of one scenario must agree in every check. An untouched lab must in every task:
+/// which of a task's checks fail depends on the fault that was drawn.
 fn compare_repeats(proofs: &mut [Proof]) {
+    let verdicts = |proof: &Proof| match proof.scenario.as_str() {
+        UNTOUCHED => by_task(&proof.verdicts),
+        _ => proof.verdicts.clone(),
+    };
     for at in 0..proofs.len() {
         let first = proofs
             .iter()
             .find(|other| other.lab == proofs[at].lab && other.scenario == proofs[at].scenario)
-            .map(|first| first.verdicts.clone());
-        if let Some(first) = first.filter(|first| *first != proofs[at].verdicts) {
-            let proof = &mut proofs[at];
-            if proof.holds {
-                proof.holds = false;
-                proof.why = format!(
-                    "verdicts differ between repeats: {first}, {}",
-                    proof.verdicts
-                );
-                eprintln!("FAILS  {}  {}: {}", proof.lab, proof.scenario, proof.why);
-            }
+            .map(verdicts);
+        let own = verdicts(&proofs[at]);
+        let proof = &mut proofs[at];
+        if let Some(first) = first.filter(|first| *first != own)
+            && proof.holds
+        {
+            proof.holds = false;
+            proof.why = format!("verdicts differ between repeats: {first}, {own}");
+            eprintln!("FAILS  {}  {}: {}", proof.lab, proof.scenario, proof.why);
         }
     }
 }
