@@ -19,6 +19,8 @@ impl Reader {
     /// Reads with no variables; [`Reader::set_vars`] brings them.
     pub fn new(diagnostics: Diagnostics) -> Self {
         let mut templates = Environment::new();
+        // Else a build without assertions does not say which name is undefined.
+        templates.set_debug(true);
         templates.set_undefined_behavior(UndefinedBehavior::Strict);
         let none = std::iter::empty::<(&str, &str)>();
         Self {

@@ -18,7 +18,7 @@ const SUBMISSIONS: &[(&str, &str, u64, &str)] = &[
     ("no-text", "\u{0}\u{1}\u{2}", 0, ""),
     (
         "waits",
-        "kubectl create configmap owner -n team; exec sleep 1000",
+        "kubectl create configmap owner -n team --from-literal=name=$owner; exec sleep 1000",
         200,
         "ran for more than",
     ),
@@ -44,7 +44,7 @@ const SUBMISSIONS: &[(&str, &str, u64, &str)] = &[
     ("forks", "b() { b | b & }; b; sleep 1000", 0, "more than"),
     (
         "leaves-a-daemon",
-        "setsid sleep 1000 & kubectl create configmap owner -n team",
+        "setsid sleep 1000 & kubectl create configmap owner -n team --from-literal=name=$owner",
         200,
         "",
     ),
@@ -52,14 +52,14 @@ const SUBMISSIONS: &[(&str, &str, u64, &str)] = &[
     (
         "takes-the-place-of-the-lab",
         "rm -f /run/kubedrill-lab/lab.sock; touch /run/kubedrill-lab/x; \
-         grep ' /run/kubedrill-lab [^ ]* ro,' /proc/mounts && exec kubectl create configmap owner -n team",
+         grep ' /run/kubedrill-lab [^ ]* ro,' /proc/mounts && exec kubectl create configmap owner -n team --from-literal=name=$owner",
         200,
         "",
     ),
     (
         "leaves-the-node",
         "mknod /tmp/disk b 8 0; cat /proc/1/root/etc/shadow; mount -t proc none /mnt; \
-         ls /proc/*/root/../.. /mnt/*/root; ln -s / /opt/host; exec kubectl create configmap owner -n team",
+         ls /proc/*/root/../.. /mnt/*/root; ln -s / /opt/host; exec kubectl create configmap owner -n team --from-literal=name=$owner",
         200,
         "",
     ),
