@@ -109,20 +109,22 @@ impl Member {
             client,
             peer,
         };
-        member.await_note("published local member");
-        // The version of the cluster is an entry of the log of its own.
-        member.await_note("cluster version is updated");
+        member.await_note(&["published local member"]);
+        // The version of the cluster is an entry of the log of its own. The reference tells of
+        // the entry when it is applied, and again if whoever asked for it still waits.
+        member.await_note(&["cluster version is updated", "set initial cluster version"]);
         member
     }
 
-    /// Waits until it has logged `note`.
-    fn await_note(&self, note: &str) {
+    /// Waits until it has logged one of `notes`.
+    fn await_note(&self, notes: &[&str]) {
         let log = self.dir.path().join("log");
         let begun = Instant::now();
-        while !fs::read_to_string(&log).is_ok_and(|log| log.contains(note)) {
+        let told = |log: String| notes.iter().any(|note| log.contains(*note));
+        while !fs::read_to_string(&log).is_ok_and(told) {
             assert!(
                 begun.elapsed() < Duration::from_secs(30),
-                "no {note:?} for 30 s:\n{}",
+                "none of {notes:?} for 30 s:\n{}",
                 fs::read_to_string(&log).unwrap_or_default()
             );
             std::thread::sleep(Duration::from_millis(20));
