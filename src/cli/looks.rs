@@ -54,18 +54,24 @@ const KEYWORDS: &[&str] = &[
 /// `None` for one that may change something, also in a part of it: in a loop, behind a pipe,
 /// on another node.
 pub fn leaves_all_as_it_is(command: &str) -> Option<&'static str> {
-    let parts = parts(command);
-    let mut verdict = None;
-    for part in &parts {
-        match of_part(part)? {
-            Part::Nothing => {}
-            Part::Looks => verdict = verdict.or(Some(LOOKS)),
-            Part::Waits => verdict = Some(WAITS),
-        }
+    match of_parts(command)? {
+        Part::Nothing => None,
+        Part::Looks => Some(LOOKS),
+        Part::Waits => Some(WAITS),
     }
-    verdict
 }
 
+/// The most that a part of the command does, if none may change something.
+fn of_parts(command: &str) -> Option<Part> {
+    let mut most = Part::Nothing;
+    for part in parts(command) {
+        most = most.max(of_part(&part)?);
+    }
+    Some(most)
+}
+
+/// What does not change anything, the less before the more.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Part {
     /// Words of bash alone.
     Nothing,
@@ -155,10 +161,10 @@ fn writes_a_file(part: &str) -> bool {
 fn of_ssh(part: &str) -> Option<Part> {
     let at_node = part.split_once("-n")?.1.trim_start();
     let there = at_node.split_once(char::is_whitespace)?.1.trim();
-    let quoted = there.trim_matches(['"', '\'']);
-    match leaves_all_as_it_is(quoted)? {
-        WAITS => Some(Part::Waits),
-        _ => Some(Part::Looks),
+    match of_parts(there.trim_matches(['"', '\'']))? {
+        // Words that are no command say nothing of what they do there.
+        Part::Nothing => None,
+        more => Some(more),
     }
 }
 

@@ -150,14 +150,14 @@ impl Report {
     /// Whether `other` says nothing new to who has read this: the same of whatever did not
     /// pass, and the same points. How what passed was seen may differ.
     pub fn says_as_much(&self, other: &Self) -> bool {
-        let left = |report: &Self| -> Vec<CheckReport> {
-            let checks = report.tasks.iter().flat_map(|task| &task.checks);
-            let passed = |check: &&CheckReport| matches!(check.outcome, Outcome::Passed { .. });
-            checks.filter(|check| !passed(check)).cloned().collect()
-        };
         self.earned_hundredths == other.earned_hundredths
             && self.remark == other.remark
-            && left(self) == left(other)
+            && self.not_passed().eq(other.not_passed())
+    }
+
+    fn not_passed(&self) -> impl Iterator<Item = &CheckReport> {
+        let checks = self.tasks.iter().flat_map(|task| &task.checks);
+        checks.filter(|check| !matches!(check.outcome, Outcome::Passed { .. }))
     }
 
     /// Whether every task is solved, hints or not.
