@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
+use toml_edit::{DocumentMut, Item, TableLike};
+
 /// Which rooms a room may use. `testkit` is for tests alone: any room may use it there.
 const ARROWS: &[(&str, &[&str])] = &[
     ("bolt", &[]),
@@ -64,6 +66,16 @@ const MAY_BE_LONG: &[(&str, usize)] = &[
     ("src/kubelet/worker.rs", 800),
     ("src/sandbox/init/mod.rs", 800),
 ];
+
+/// Where a manifest says what a crate depends on.
+const SECTIONS: [&str; 3] = ["dependencies", "build-dependencies", "dev-dependencies"];
+
+/// Code of the root package beside its tests.
+const TOP_CODE: [&str; 2] = ["build.rs", "src/main.rs"];
+
+/// What only code that is made during the build uses, by the folder of its crate.
+const IN_WHAT_IS_GENERATED: &[(&str, &str)] =
+    &[("src/wire/", "prost"), ("src/wire/", "tonic-prost")];
 
 /// A call or word that some rooms must not contain.
 struct Ban {
@@ -208,10 +220,17 @@ fn text(name: &str) -> String {
     String::from_utf8_lossy(&fs::read(root().join(name)).expect(name)).into_owned()
 }
 
-fn manifest(path: &str) -> toml::Table {
+fn manifest(path: &str) -> DocumentMut {
     text(path)
         .parse()
         .unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The names in a section of a manifest; none if there is no such section.
+fn names(manifest: &DocumentMut, section: &str) -> Vec<String> {
+    let table = manifest.get(section).and_then(Item::as_table_like);
+    let names = table.into_iter().flat_map(TableLike::iter);
+    names.map(|(name, _)| name.to_owned()).collect()
 }
 
 fn rooms() -> Vec<String> {
@@ -292,8 +311,7 @@ fn rooms_use_only_what_their_arrows_allow() {
             ("build-dependencies", false),
             ("dev-dependencies", true),
         ] {
-            let used = manifest.get(section).and_then(toml::Value::as_table);
-            for name in used.into_iter().flat_map(toml::Table::keys) {
+            for name in names(&manifest, section) {
                 let fits = allowed.contains(&name.as_str()) || (is_dev && name == "testkit");
                 if arrows.contains_key(name.as_str()) && !fits {
                     found.push(format!(
@@ -344,12 +362,10 @@ fn every_room_is_a_crate_of_the_workspace() {
         let file = format!("src/{room}/Cargo.toml");
         let manifest = manifest(&file);
         let mut want = |path: &[&str], expected: &str| {
-            let mut at = Some(&toml::Value::Table(manifest.clone())).cloned();
-            for key in path {
-                at = at.and_then(|value| value.get(key).cloned());
-            }
+            let start = Some(manifest.as_item());
+            let at = path.iter().fold(start, |at, key| at?.get(key));
             let value = at
-                .map(|value| value.to_string().trim_matches('"').to_owned())
+                .map(|item| item.to_string().trim().trim_matches('"').to_owned())
                 .unwrap_or_default();
             if value != expected {
                 found.push(format!(
@@ -365,10 +381,39 @@ fn every_room_is_a_crate_of_the_workspace() {
         for key in ["version", "edition", "rust-version", "license", "publish"] {
             want(&["package", key, "workspace"], "true");
         }
-        for section in ["dependencies", "build-dependencies", "dev-dependencies"] {
-            let table = manifest.get(section).and_then(toml::Value::as_table);
-            for name in table.into_iter().flat_map(toml::Table::keys) {
-                want(&[section, name, "workspace"], "true");
+        for section in SECTIONS {
+            for name in names(&manifest, section) {
+                want(&[section, &name, "workspace"], "true");
+            }
+        }
+    }
+    none(found);
+}
+
+/// What nobody uses is built by everybody all the same.
+#[test]
+fn what_a_crate_depends_on_is_used() {
+    let mut found = Vec::new();
+    let rooms = rooms().into_iter().map(|room| format!("src/{room}/"));
+    for home in rooms.chain([String::new()]) {
+        let texts: Vec<String> = files()
+            .iter()
+            .filter(|name| name.ends_with(".rs"))
+            .filter(|name| match home.as_str() {
+                "" => name.starts_with("tests/") || TOP_CODE.contains(&name.as_str()),
+                home => name.starts_with(home),
+            })
+            .map(|name| text(name))
+            .collect();
+        let manifest = manifest(&format!("{home}Cargo.toml"));
+        for name in SECTIONS.iter().flat_map(|part| names(&manifest, part)) {
+            let word = name.replace('-', "_");
+            let uses = [format!("{word}::"), format!("use {word}")];
+            let is_used = uses
+                .iter()
+                .any(|word| texts.iter().any(|text| contains_word(text, word)));
+            if !is_used && !IN_WHAT_IS_GENERATED.contains(&(&home, &name)) {
+                found.push(format!("{home}Cargo.toml: nothing uses {name}"));
             }
         }
     }
@@ -513,12 +558,12 @@ fn no_machine_is_told_of() {
     }
     let public = concat!("registry+https://github.com/rust-lang/", "crates.io-index");
     for package in manifest("Cargo.lock")["package"]
-        .as_array()
+        .as_array_of_tables()
         .expect("packages")
     {
         let source = package
             .get("source")
-            .and_then(toml::Value::as_str)
+            .and_then(Item::as_str)
             .unwrap_or(public);
         if source != public {
             found.push(format!(

@@ -107,10 +107,14 @@ pub fn run(
     let mut child = command.spawn()?;
     // This process's ends of the pipe, which would keep it open.
     command.stdout(Stdio::null()).stderr(Stdio::null());
-    let outcome = watch(&mut child, limits, files, &printed)?;
+    let (status, mut exceeded) = watch(&mut child, limits, files, &printed)?;
     // Nothing is ever sent: the channel closes when the stream has ended.
     let _ = ended.recv_timeout(LAST_WORDS);
-    Ok(outcome)
+    // Who is quick is past a limit before it is looked at.
+    exceeded = exceeded
+        .or_else(|| files_over(limits, files))
+        .or_else(|| output_over(limits, printed.load(Ordering::Relaxed)));
+    Ok((status, exceeded))
 }
 
 /// Waits for the child's end, or ends it at the first limit.
@@ -127,10 +131,8 @@ fn watch(
             return Ok((status, None));
         }
         let mut exceeded = over(limits, begun.elapsed(), printed.load(Ordering::Relaxed));
-        if exceeded.is_none() && limits.disk_limit > 0 && files_seen.elapsed() > FILES_PAUSE {
-            let enough = mib(limits.disk_limit);
-            exceeded =
-                (disk_bytes(files, enough) > enough).then_some(Exceeded::Disk(limits.disk_limit));
+        if exceeded.is_none() && files_seen.elapsed() > FILES_PAUSE {
+            exceeded = files_over(limits, files);
             files_seen = Instant::now();
         }
         if exceeded.is_some() {
@@ -149,13 +151,24 @@ fn over(limits: &Limits, ran: Duration, printed: u64) -> Option<Exceeded> {
     if limits.time_limit > 0 && ran >= Duration::from_secs(limits.time_limit) {
         return Some(Exceeded::Time(limits.time_limit));
     }
-    if limits.output_limit > 0 && printed > mib(limits.output_limit) {
-        return Some(Exceeded::Output(limits.output_limit));
+    if let Some(exceeded) = output_over(limits, printed) {
+        return Some(exceeded);
     }
     if limits.memory_limit > 0 && memory_bytes() > mib(limits.memory_limit) {
         return Some(Exceeded::Memory(limits.memory_limit));
     }
     None
+}
+
+fn output_over(limits: &Limits, printed: u64) -> Option<Exceeded> {
+    let limit = limits.output_limit;
+    (limit > 0 && printed > mib(limit)).then_some(Exceeded::Output(limit))
+}
+
+fn files_over(limits: &Limits, files: &Path) -> Option<Exceeded> {
+    let limit = limits.disk_limit;
+    let is_over = limit > 0 && disk_bytes(files, mib(limit)) > mib(limit);
+    is_over.then_some(Exceeded::Disk(limit))
 }
 
 /// Passes on what is printed, up to the limit; what comes after is only counted. Ends
@@ -383,5 +396,16 @@ mod tests {
         );
         let (_, done, exceeded) = shell(&fill, limits, here);
         assert_eq!((done, exceeded), (false, Some(Exceeded::Disk(1))));
+
+        // Who is done before anyone looks.
+        let quick = format!("head -c 2M /dev/zero >{}", here.join("g").display());
+        let (_, _, exceeded) = shell(&quick, limits, here);
+        assert_eq!(exceeded, Some(Exceeded::Disk(1)));
+        let limits = Limits {
+            output_limit: 1,
+            ..none
+        };
+        let (_, _, exceeded) = shell("exec head -c 3M /dev/zero", limits, here);
+        assert_eq!(exceeded, Some(Exceeded::Output(1)));
     }
 }

@@ -334,7 +334,8 @@ impl Lessor {
         let lease = self.leases.get(&id).ok_or(Error::LeaseNotFound)?;
         let expiry = lease.expiry.ok_or(Error::NotPrimary)?;
         Ok(TimeToLive {
-            remaining: (expiry as i64 - now as i64) / 1000,
+            // Whole seconds, and of the present millisecond a part is over.
+            remaining: (expiry as i64 - now as i64 - 1) / 1000,
             granted: lease.ttl,
             keys: lease.keys.iter().map(|key| key.to_vec()).collect(),
         })

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use crate::support::free_port;
 use rows::{DOWN, FILES, MISTAKES, RESTORED, TALK, TLS};
 
-use side::{Context, Row, Side, reference, varint};
+use side::{Context, Row, Seen, Side, reference, varint};
 use users::{USERS, USERS_DOWN};
 
 /// A member alone in its cluster.
@@ -190,22 +190,27 @@ pub fn wait_for(what: &str, done: impl Fn() -> bool) {
     }
 }
 
+/// Runs a row again while the connection broke before the server's reason was read: who is
+/// turned away while it still writes notices now and then only that it can't.
+fn run_until_heard(context: &Context, side: Side, row: &Row, before: &[&str]) -> Seen {
+    let mut seen = context.run(side, row, before);
+    for _ in 0..20 {
+        if !seen.stderr.contains(": broken pipe") && !seen.stderr.contains("reset by peer") {
+            break;
+        }
+        seen = context.run(side, row, before);
+    }
+    seen
+}
+
 /// Runs all rows of a table on both sides; fails with all differences at once.
 fn compare(table: &str, theirs: &Context, ours: &Context, before: [&[&str]; 2]) {
     let mut differences = Vec::new();
     let mut count = 0;
     for line in table.lines().filter(|line| !line.trim().is_empty()) {
         let row = Row::parse(line);
-        let mut a = theirs.run(Side::Theirs, &row, before[0]);
-        // Turned away in the TLS handshake, the reference now and then notices
-        // only that it can't write, and then misses the server's reason.
-        for _ in 0..20 {
-            if !a.stderr.contains(": broken pipe") && !a.stderr.contains("reset by peer") {
-                break;
-            }
-            a = theirs.run(Side::Theirs, &row, before[0]);
-        }
-        let b = ours.run(Side::Ours, &row, before[1]);
+        let a = run_until_heard(theirs, Side::Theirs, &row, before[0]);
+        let b = run_until_heard(ours, Side::Ours, &row, before[1]);
         count += 1;
         if a != b {
             differences.push(format!("$ {line}\n  theirs: {a:?}\n  ours:   {b:?}"));

@@ -279,8 +279,11 @@ fn services_of_all_types_timers_and_edits() {
                 "Type=simple",
             ),
             (
+                // `simple` counts as started before its program is there.
                 "EDITOR='sed -i s/A=b/A=c/' systemctl edit plain; systemctl restart plain; \
-                 tr '\\0' '\\n' < /proc/$(systemctl show -p MainPID --value plain)/environ",
+                 for _ in {1..100}; do \
+                 tr '\\0' '\\n' < /proc/$(systemctl show -p MainPID --value plain)/environ \
+                 | grep A= && break; sleep 0.1; done",
                 "A=c",
             ),
             ("EDITOR=false systemctl edit plain; echo $?", "1"),

@@ -1,9 +1,9 @@
 # Makes every member more patient than the last one: each fits the lines, and none the others.
 for n in etcd1 etcd2 etcd3; do ssh -n $n grep -q '^hold_ms=0$' /etc/peer-link.conf || echo $n; done > /root/slow.txt
-election=8000
+election=5500
 for n in etcd1 etcd2 etcd3; do
   ssh -n $n "sed -i 's|--name=|--heartbeat-interval=500 --election-timeout=$election --name=|' /etc/systemd/system/etcd.service; systemctl daemon-reload; systemctl restart --no-block etcd"
-  election=$((election + 1000))
+  election=$((election + 500))
 done
 
 pki=/etc/kubernetes/pki/etcd

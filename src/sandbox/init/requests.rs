@@ -164,11 +164,7 @@ impl Init {
                 false => String::new(),
             },
             next: match (service.phase, service.deadline) {
-                (Phase::Waiting, Some(then)) => {
-                    let left = then.saturating_duration_since(Instant::now());
-                    let left = i64::try_from(left.as_micros()).unwrap_or(i64::MAX / 2);
-                    jiff::Timestamp::now().as_microsecond() + left
-                }
+                (Phase::Waiting, Some(_)) => service.next_trigger,
                 _ => 0,
             },
             last: service.last_trigger,

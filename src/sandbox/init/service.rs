@@ -183,8 +183,9 @@ pub(super) struct Service {
     /// Of a timer: when it was started, and when it elapsed last.
     pub(super) armed: Option<Instant>,
     pub(super) elapsed: Option<Instant>,
-    /// The same in microseconds since 1970; 0 for never.
+    /// When it elapsed last, and when it will next, in microseconds since 1970; 0 for never.
     pub(super) last_trigger: i64,
+    pub(super) next_trigger: i64,
 }
 
 impl Service {
@@ -208,6 +209,7 @@ impl Service {
             armed: None,
             elapsed: None,
             last_trigger: 0,
+            next_trigger: 0,
         }
     }
 

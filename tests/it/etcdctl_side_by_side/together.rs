@@ -183,6 +183,10 @@ fn an_election_has_one_leader() {
         let observers = BOTH.map(|side| Running::start(side, &member, &["elect", "-l", "e"]));
         let leader = Running::start(first, &member, &["elect", "e", "one"]);
         leader.await_lines(2);
+        // Whoever comes to look when it is over does not hear of it.
+        for observer in &observers {
+            observer.await_lines(2);
+        }
         let candidate = Running::start(second, &member, &["elect", "e", "two"]);
         std::thread::sleep(Duration::from_millis(400));
         assert_eq!(candidate.so_far(), "", "it must wait");

@@ -20,6 +20,7 @@ impl Manager {
         if let Some(service) = self.services.get_mut(name) {
             service.result = "success";
             service.armed = Some(Instant::now());
+            service.next_trigger = 0;
             service.enter(Phase::Waiting);
         }
         self.journal
@@ -35,15 +36,24 @@ impl Manager {
         };
         let target = self.services.get(&timer.triggers());
         let (now, then) = (Instant::now(), Zoned::now());
+        let since_epoch = |moment: Instant| {
+            let wait = moment.saturating_duration_since(now).as_micros();
+            then.timestamp().as_microsecond() + i64::try_from(wait).unwrap_or(i64::MAX / 2)
+        };
         let settings = &timer.unit.timer;
+        // The two clocks may differ by a hair: what has elapsed is not to come again.
+        let last = Timestamp::from_microsecond(timer.next_trigger).unwrap_or_default();
+        let from = then
+            .timestamp()
+            .max(last)
+            .to_zoned(then.time_zone().clone());
+        let dates = settings.calendar.iter().filter_map(|calendar| {
+            let next = calendar.next(&from)?.timestamp();
+            let wait = Duration::try_from(next.duration_since(then.timestamp()));
+            Some((now + wait.unwrap_or_default(), next.as_microsecond()))
+        });
+        let dates: Vec<(Instant, i64)> = dates.collect();
         let mut moments: Vec<Instant> = Vec::new();
-        for calendar in &settings.calendar {
-            let Some(next) = calendar.next(&then) else {
-                continue;
-            };
-            let wait = next.timestamp().duration_since(then.timestamp());
-            moments.push(now + Duration::try_from(wait).unwrap_or_default());
-        }
         let begun = timer.armed.unwrap_or(now);
         if fresh {
             moments.extend(settings.once.iter().map(|span| begun + *span));
@@ -60,9 +70,13 @@ impl Manager {
             let ended = target.and_then(|target| target.ended).unwrap_or(now);
             moments.extend(settings.after_end.iter().map(|span| ended + *span));
         }
-        let next = moments.into_iter().min();
+        let moments = moments
+            .into_iter()
+            .map(|moment| (moment, since_epoch(moment)));
+        let next = dates.into_iter().chain(moments).min();
         if let Some(timer) = self.services.get_mut(name) {
-            timer.deadline = next;
+            timer.deadline = next.map(|(moment, _)| moment);
+            timer.next_trigger = next.map_or(0, |(_, micros)| micros);
         }
     }
 

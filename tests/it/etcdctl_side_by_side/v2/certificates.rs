@@ -33,15 +33,15 @@ eve GET /v2/auth/roles/r
 root PUT /v2/auth/roles/guest json {"role":"guest","revoke":{"kv":{"read":["/*"],"write":["/*"]}}}
 root GET /v2/auth/roles/guest
 eve GET /v2/keys/d/a
-eve GET /v2/keys/?recursive=true
+eve GET /v2/keys/?recursive=true&sorted=true
 eve PUT /v2/keys/d/a form value=2
 al GET /v2/keys/d/a
-al GET /v2/keys/d/?recursive=true
-al GET /v2/keys/
+al GET /v2/keys/d/?recursive=true&sorted=true
+al GET /v2/keys/?sorted=true
 al PUT /v2/keys/d/a form value=3
 al PUT /v2/keys/d/b/c form value=3
 al DELETE /v2/keys/d/a
-root GET /v2/keys/?recursive=true
+root GET /v2/keys/?recursive=true&sorted=true
 root PUT /v2/keys/e form value=4
 root DELETE /v2/keys/e
 eve @al:pw GET /v2/keys/d/b/c

@@ -200,9 +200,9 @@ GET /v2/auth/users
 @root:pw GET /v2/auth/users
 @al:new GET /v2/auth/users
 @al:new GET /v2/keys/d
-@al:new GET /v2/keys/d?recursive=true
+@al:new GET /v2/keys/d?recursive=true&sorted=true
 @al:new GET /v2/keys/d/e/f
-@al:new GET /v2/keys/d/?recursive=true
+@al:new GET /v2/keys/d/?recursive=true&sorted=true
 @al:new PUT /v2/keys/a form value=al
 @al:new PUT /v2/keys/b form value=al
 PUT /v2/keys/b form value=guest
