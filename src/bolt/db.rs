@@ -72,7 +72,7 @@ impl Db {
 
     fn open_named(disk: Arc<dyn Disk>, path: PathBuf, options: Options) -> Result<Db> {
         let file: Arc<str> = match path.as_os_str().is_empty() {
-            true => "(database)".into(),
+            true => disk.name().into(),
             false => path.display().to_string().into(),
         };
         let (pager, meta, created) = opening::open(disk, file, &options)?;

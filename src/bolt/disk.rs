@@ -23,6 +23,10 @@ pub trait Disk: Send + Sync {
     fn len(&self) -> io::Result<u64>;
     /// Grows (with zeros) or cuts to `len` bytes.
     fn set_len(&self, len: u64) -> io::Result<()>;
+    /// What messages call it.
+    fn name(&self) -> String {
+        "(database)".to_owned()
+    }
     /// True when the length is 0.
     fn is_empty(&self) -> io::Result<bool> {
         Ok(self.len()? == 0)

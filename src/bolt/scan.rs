@@ -1,22 +1,21 @@
 //! Finding the free pages of a file that lists none, by walking all trees.
 //!
 //! The walk goes level by level with sorted page numbers, so that it reads
-//! the file nearly front to back, and of leaves it looks at the records only.
+//! the file front to back, and of leaves it looks at the records only: of a leaf
+//! that stands alone, as those with large values do, it reads no more.
 
 use std::ops::Range;
 
-use bytes::Bytes;
-
+use crate::Result;
 use crate::format::{
     BUCKET_FLAG, BucketHeader, ELEMENT_BYTES, HEADER_BYTES, Meta, PageHeader, PageKind, u32_at,
 };
 use crate::pager::Pager;
-use crate::{Page, Result};
 
 /// Most pages that one read fetches.
 const WINDOW_PAGES: u64 = 64;
-/// A gap of so many unwanted pages is read rather than skipped.
-const GAP_PAGES: u64 = 8;
+/// What is read of a page that stands alone. No page is smaller.
+const HEAD_BYTES: usize = 1024;
 
 /// A set of page numbers below a bound.
 pub(crate) struct PageSet {
@@ -98,26 +97,27 @@ impl Walk<'_> {
         let mut from = 0;
         while from < ids.len() {
             let run = self.run(ids, from)?;
-            let first = ids[run.start];
-            let pages = (ids[run.end - 1] - first + 1) as usize;
-            buffer.resize(pages * page_size, 0);
-            self.pager.read_at(first, &mut buffer)?;
-            for id in &ids[run.clone()] {
-                let at = (id - first) as usize * page_size;
-                self.page(*id, &buffer[at..at + page_size])?;
+            let wanted = match run.len() {
+                1 => HEAD_BYTES,
+                pages => pages * page_size,
+            };
+            buffer.resize(wanted, 0);
+            self.pager.read_at(ids[run.start], &mut buffer)?;
+            for (id, data) in ids[run.clone()].iter().zip(buffer.chunks(page_size)) {
+                self.page(*id, data)?;
             }
             from = run.end;
         }
         Ok(())
     }
 
-    /// The ids from index `from` on that one read can fetch.
+    /// The ids from index `from` on, without a gap, that one read can fetch.
     fn run(&self, ids: &[u64], from: usize) -> Result<Range<usize>> {
         let mut end = from + 1;
         self.pager.check_bounds(ids[from], self.high)?;
         while end < ids.len()
             && ids[end] < self.high
-            && ids[end] - ids[end - 1] <= GAP_PAGES
+            && ids[end] - ids[end - 1] == 1
             && ids[end] - ids[from] < WINDOW_PAGES
         {
             end += 1;
@@ -125,6 +125,7 @@ impl Walk<'_> {
         Ok(from..end)
     }
 
+    /// Looks at a page of which the beginning is at hand.
     fn page(&mut self, id: u64, data: &[u8]) -> Result<()> {
         // A page always holds a header: the page size is at least 1024.
         let Some(header) = PageHeader::read(data) else {
@@ -148,12 +149,7 @@ impl Walk<'_> {
         if header.id == id && header.kind() == PageKind::Leaf && !has_buckets(&header, data) {
             return Ok(());
         }
-        let whole = if header.overflow == 0 {
-            Page::parse(id, Bytes::copy_from_slice(data))
-                .map_err(|damage| self.pager.damage(id, damage))?
-        } else {
-            self.pager.read(id, self.high)?
-        };
+        let whole = self.pager.read(id, self.high)?;
         for index in 0..whole.len() {
             if !whole.is_leaf() {
                 self.next.push(whole.child(index));
@@ -168,8 +164,7 @@ impl Walk<'_> {
     }
 }
 
-/// True if a leaf holds buckets, or if that cannot be told from its first
-/// page alone.
+/// True if a leaf holds buckets, or if that cannot be told from its beginning.
 fn has_buckets(header: &PageHeader, data: &[u8]) -> bool {
     let count = usize::from(header.count);
     if HEADER_BYTES + count * ELEMENT_BYTES > data.len() {

@@ -4,6 +4,8 @@ use std::{io, path::PathBuf};
 
 use lab::LoadError;
 
+use crate::{paint::Paint, render};
+
 /// The exit statuses.
 pub mod status {
     pub const DONE: u8 = 0;
@@ -76,8 +78,7 @@ impl Error {
     pub fn show(&self) {
         if let Self::Load(LoadError::Mistakes(mistakes)) = self {
             for mistake in mistakes {
-                eprintln!("{}:{}:{}", mistake.file(), mistake.line(), mistake.column());
-                eprintln!("{:?}", miette::Report::new(mistake.clone()));
+                eprintln!("{}\n", render::mistake(mistake, Paint::for_stderr()));
             }
         }
         eprintln!("kubedrill: {self}");

@@ -11,9 +11,18 @@ pub struct Paint {
 impl Paint {
     /// Colours if standard output is a terminal and NO_COLOR is unset or empty.
     pub fn for_stdout() -> Self {
+        Self::on_terminal(std::io::stdout().is_terminal())
+    }
+
+    /// The same of standard error.
+    pub fn for_stderr() -> Self {
+        Self::on_terminal(std::io::stderr().is_terminal())
+    }
+
+    fn on_terminal(is_terminal: bool) -> Self {
         let unwanted = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
-            on: std::io::stdout().is_terminal() && !unwanted,
+            on: is_terminal && !unwanted,
         }
     }
 

@@ -2,8 +2,9 @@
 
 use std::{fmt::Write, time::Duration};
 
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use grade::{Outcome, Paper, Report, TaskReport, verdict::points};
-use lab::{Lab, model::Task};
+use lab::{Lab, diagnostic::Diagnostic, model::Task};
 
 use crate::{paint::Paint, serve::Wishes};
 
@@ -26,6 +27,31 @@ pub fn exam_tasks(lab: &Lab, wishes: &Wishes, paint: Paint) -> String {
         assignment(lab, paint),
         paint.dim("`task` shows this again; `next`, `skip` and `finish` lead on.")
     )
+}
+
+/// A mistake in a lab's file, with the place that it is at.
+pub fn mistake(mistake: &Diagnostic, paint: Paint) -> String {
+    let text = mistake.text();
+    let inside = |at: usize| {
+        let mut down = (0..=at.min(text.len())).rev();
+        down.find(|at| text.is_char_boundary(*at)).unwrap_or(0)
+    };
+    let place = inside(mistake.span.start)..inside(mistake.span.end);
+    let shown = Snippet::source(text)
+        .path(mistake.file())
+        .annotation(AnnotationKind::Primary.span(place).label(&mistake.label));
+    let title = Level::ERROR
+        .primary_title(&mistake.message)
+        .id(mistake.code);
+    let mut group = title.element(shown);
+    if let Some(help) = &mistake.help {
+        group = group.element(Level::HELP.message(help));
+    }
+    let renderer = match paint.on {
+        true => Renderer::styled(),
+        false => Renderer::plain(),
+    };
+    renderer.render(&[group])
 }
 
 /// A time on an exam's clock.

@@ -2,8 +2,6 @@
 
 use std::{fmt, ops::Range, sync::Arc};
 
-use miette::{LabeledSpan, NamedSource, SourceCode};
-
 /// One mistake in one file, with the place that shows it.
 #[derive(Debug, Clone)]
 pub struct Diagnostic {
@@ -17,13 +15,20 @@ pub struct Diagnostic {
     pub label: String,
     /// What to do about it, if there is more to say than the label does.
     pub help: Option<String>,
-    source: Arc<NamedSource<String>>,
+    source: Arc<Source>,
+}
+
+/// A file's name as it was given, and what is in it.
+#[derive(Debug)]
+struct Source {
+    file: String,
+    text: String,
 }
 
 impl Diagnostic {
     /// Line of the place, counted from 1.
     pub fn line(&self) -> usize {
-        let text = self.source.inner();
+        let text = self.text();
         let end = self.span.start.min(text.len());
         text.as_bytes()[..end]
             .iter()
@@ -34,7 +39,7 @@ impl Diagnostic {
 
     /// Column of the place in characters, counted from 1.
     pub fn column(&self) -> usize {
-        let text = self.source.inner();
+        let text = self.text();
         let before = text.get(..self.span.start).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         before[line_start..].chars().count() + 1
@@ -42,7 +47,12 @@ impl Diagnostic {
 
     /// Name of the file as it was given.
     pub fn file(&self) -> &str {
-        self.source.name()
+        &self.source.file
+    }
+
+    /// The text that the span points into.
+    pub fn text(&self) -> &str {
+        &self.source.text
     }
 }
 
@@ -54,38 +64,20 @@ impl fmt::Display for Diagnostic {
 
 impl std::error::Error for Diagnostic {}
 
-impl miette::Diagnostic for Diagnostic {
-    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        Some(Box::new(self.code))
-    }
-
-    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.help
-            .as_ref()
-            .map(|help| Box::new(help) as Box<dyn fmt::Display>)
-    }
-
-    fn source_code(&self) -> Option<&dyn SourceCode> {
-        Some(&*self.source)
-    }
-
-    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let label = LabeledSpan::new(Some(self.label.clone()), self.span.start, self.span.len());
-        Some(Box::new(std::iter::once(label)))
-    }
-}
-
 /// Collects the mistakes of one file, so that all are shown at once.
 #[derive(Debug)]
 pub struct Diagnostics {
-    source: Arc<NamedSource<String>>,
+    source: Arc<Source>,
     found: Vec<Diagnostic>,
 }
 
 impl Diagnostics {
     /// Starts an empty list for `text`, shown to people as `file`.
     pub fn new(file: &str, text: &str) -> Self {
-        let source = NamedSource::new(file, text.to_owned());
+        let source = Source {
+            file: file.to_owned(),
+            text: text.to_owned(),
+        };
         Self {
             source: Arc::new(source),
             found: Vec::new(),
@@ -113,7 +105,7 @@ impl Diagnostics {
 
     /// The text that the spans point into.
     pub fn text(&self) -> &str {
-        self.source.inner()
+        &self.source.text
     }
 
     /// Everything found so far, in the order of the file.

@@ -1,6 +1,7 @@
 //! Clusters of members as processes, ours and the reference's, over HTTP or HTTPS, and a
 //! client of what a member serves by HTTP (the JSON gateway, health, metrics).
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -606,8 +607,24 @@ impl Cluster {
             }
             let same = found.iter().all(|one| one == &found[0]) && found[0].0.is_number();
             same.then_some(())
-                .ok_or_else(|| format!("{found:?}; {}", self.logs()))
+                .ok_or_else(|| format!("{found:?}\n{}; {}", self.differences(), self.logs()))
         });
+    }
+
+    /// What is not the same in the databases of the running members.
+    fn differences(&self) -> String {
+        let all: Vec<(usize, BTreeSet<String>)> = self
+            .running()
+            .into_iter()
+            .map(|at| (at, contents(&self.dir(at).join("member/snap/db"))))
+            .collect();
+        let mut lines = Vec::new();
+        for (at, rows) in &all {
+            let elsewhere = |row: &&String| !all.iter().all(|(_, rows)| rows.contains(*row));
+            let own = rows.iter().filter(elsewhere);
+            lines.extend(own.map(|row| format!("m{at} {:?} {row}", self.members[*at].whose)));
+        }
+        lines.join("\n")
     }
 
     /// The ends of the members' logs.
@@ -616,6 +633,34 @@ impl Cluster {
             .map(|at| format!("m{at} {}", tail(&self.log_path(at))))
             .collect();
         tails.join("\n")
+    }
+}
+
+/// Each bucket, key and value in a copy of a database.
+fn contents(path: &Path) -> BTreeSet<String> {
+    let copy = tempfile::NamedTempFile::new().expect("a file");
+    let read = || -> bolt::Result<BTreeSet<String>> {
+        let mut rows = BTreeSet::new();
+        let db = bolt::Db::open(copy.path(), bolt::Options::default())?;
+        let tx = db.begin_read()?;
+        for name in tx.root_buckets()? {
+            let Some(bucket) = tx.bucket(&name)? else {
+                continue;
+            };
+            let mut cursor = bucket.cursor();
+            let mut pair = cursor.first()?;
+            while let Some((key, value)) = pair {
+                let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
+                let value = value.as_deref().map(text).unwrap_or_default();
+                rows.insert(format!("{} {} {value}", text(&name), text(&key)));
+                pair = cursor.next()?;
+            }
+        }
+        Ok(rows)
+    };
+    match fs::copy(path, copy.path()) {
+        Ok(_) => read().unwrap_or_else(|error| BTreeSet::from([error.to_string()])),
+        Err(error) => BTreeSet::from([error.to_string()]),
     }
 }
 

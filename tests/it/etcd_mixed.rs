@@ -165,6 +165,35 @@ fn the_loss_of_any_one_is_survived_and_made_up_for_by_snapshot() {
     }
 }
 
+/// The snapshot says what was to be compacted; nobody tells its receiver again.
+#[test]
+fn a_compaction_on_its_way_is_finished_by_who_got_it_in_a_snapshot() {
+    for first in [Ours, Theirs] {
+        let flags = [SNAPSHOTS, &["--experimental-compaction-batch-limit=1"]].concat();
+        let plan = Plan {
+            flags: &flags,
+            ..Plan::default()
+        };
+        let mut cluster = Cluster::start(&[first], &plan);
+        let mut revision = 0_i64;
+        for number in 0..300 {
+            let put = cluster.endpoint(0).put("k", &number.to_string());
+            let put = put.unwrap_or_else(|error| panic!("{error}; {}", cluster.logs()));
+            let said = put["header"]["revision"]
+                .as_str()
+                .and_then(|text| text.parse().ok());
+            revision = said.expect("a revision");
+        }
+        // A key at a time, which takes three seconds.
+        let body = json!({"revision": revision.to_string()});
+        let done = cluster.endpoint(0).post("/v3/kv/compaction", &body);
+        done.unwrap_or_else(|error| panic!("{error}; {}", cluster.logs()));
+        let newcomer = cluster.add(0, Ours, false);
+        cluster.settle_one(newcomer);
+        cluster.expect_equal();
+    }
+}
+
 #[test]
 fn newcomers_of_either_kind_join_by_snapshot_are_promoted_moved_and_removed() {
     for (first, newcomers) in [(Ours, [Theirs, Ours]), (Theirs, [Ours, Theirs])] {

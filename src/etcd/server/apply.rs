@@ -282,6 +282,10 @@ impl Applier {
         let db = bolt::Db::open(&self.db_path, self.server.0.bolt_options.clone())
             .map_err(|error| trouble("its db file", &error))?;
         self.store().restore_from(db.clone())?;
+        // The leader may have been in the middle of one.
+        if self.store().compaction_pending().is_some() {
+            self.server.0.compaction.notify_one();
+        }
         *self.server.0.db.lock() = db;
         let mut membership =
             snapshots::membership(&snapshot).map_err(|error| trouble("its members", &error))?;

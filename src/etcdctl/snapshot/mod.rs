@@ -2,6 +2,7 @@
 //! The offline parts are shared by `etcdctl` and `etcdutl`.
 
 mod cluster;
+mod copy;
 mod defrag;
 mod error;
 mod restore;

@@ -5,22 +5,20 @@
 //! with the members' arrival, a raft snapshot that has seen it. Other than there
 //! nothing appears at its final place before it is whole.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::{self, DirBuilder, File};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Component, Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::Arc;
 
 use bolt::{Db, Options, WriteTx};
 use prost::Message as _;
-use sha2::{Digest as _, Sha256};
 use wire::etcdserverpb::Metadata;
 use wire::{raftpb, walpb};
 
 use super::cluster::NewCluster;
+use super::copy::{Copied, Source};
 use super::error::SnapshotError;
 use super::status::main_revision;
-use super::{HASH_LENGTH, has_hash};
 use crate::log::{Field, Level, console};
 
 /// What is to be restored, and into what.
@@ -53,14 +51,6 @@ const TERM: u64 = 1;
 
 /// The name of `member` while it isn't whole.
 const PART: &str = "member.restoring";
-
-const COPY_BYTES: usize = 256 * 1024;
-
-/// Chunks on their way to be hashed.
-const CHUNKS: usize = 8;
-
-/// The disk is set to work after so many bytes.
-const SYNC_BYTES: usize = 32 * 1024 * 1024;
 
 /// Restores; gives nothing but the directory.
 pub fn restore(options: &RestoreOptions) -> Result<(), SnapshotError> {
@@ -100,9 +90,8 @@ pub fn restore(options: &RestoreOptions) -> Result<(), SnapshotError> {
     let mut work = Workplace::prepare(data_dir, &member, options.wal_dir.as_deref())?;
     let snap_dir = work.member.join("snap");
     make_dir(&snap_dir)?;
-    let db = snap_dir.join("db");
-    source.copy_to(&db, options.skip_hash_check)?;
-    rewrite(&db, &cluster, options.revision_bump)?;
+    let copied = source.copy_to(&snap_dir.join("db"), options.skip_hash_check)?;
+    rewrite(copied, &cluster, options.revision_bump)?;
     write_log(&work.wal, &snap_dir, &cluster)?;
     work.finish()?;
     console(
@@ -240,138 +229,15 @@ impl Drop for Workplace {
     }
 }
 
-/// The snapshot file.
-struct Source {
-    path: PathBuf,
-    file: File,
-    length: u64,
-    /// The last bytes of the file, which are the hash if it has one.
-    tail: Vec<u8>,
-}
-
-impl Source {
-    fn open(path: &Path) -> Result<Self, SnapshotError> {
-        let failed =
-            |operation: &'static str| move |error| SnapshotError::file(operation, path, error);
-        let mut file = File::open(path).map_err(failed("open"))?;
-        let position = file
-            .seek(SeekFrom::End(-(HASH_LENGTH as i64)))
-            .map_err(failed("seek"))?;
-        let mut tail = Vec::new();
-        (&mut file)
-            .take(HASH_LENGTH)
-            .read_to_end(&mut tail)
-            .map_err(failed("read"))?;
-        file.rewind().map_err(failed("seek"))?;
-        Ok(Self {
-            path: path.to_owned(),
-            file,
-            length: position + HASH_LENGTH,
-            tail,
-        })
-    }
-
-    /// Copies the database without the hash at its end, and compares the hash.
-    fn copy_to(mut self, target: &Path, skip_hash_check: bool) -> Result<(), SnapshotError> {
-        let hashed = has_hash(self.length);
-        if !hashed && !skip_hash_check {
-            return Err(SnapshotError::MissingHash);
-        }
-        let length = if hashed {
-            self.length - HASH_LENGTH
-        } else {
-            self.length
-        };
-        let mut out = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(target)
-            .map_err(|error| SnapshotError::file("open", target, error))?;
-        let check = hashed && !skip_hash_check;
-        let sha = self.copy_hashing(&mut out, target, length, check)?;
-        if check {
-            let got = sha.finalize().to_vec();
-            if got != self.tail {
-                return Err(SnapshotError::WrongHash {
-                    expected: self.tail,
-                    got,
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// Copies `left` bytes. Meanwhile one thread computes their hash, if asked, and
-    /// another lets the disk begin with its work, so that neither is waited for
-    /// at the end.
-    fn copy_hashing(
-        &mut self,
-        out: &mut File,
-        target: &Path,
-        mut left: u64,
-        hash: bool,
-    ) -> Result<Sha256, SnapshotError> {
-        let writer = out
-            .try_clone()
-            .map_err(|error| SnapshotError::file("open", target, error))?;
-        std::thread::scope(|threads| {
-            let (to_hash, chunks) = mpsc::sync_channel::<Vec<u8>>(CHUNKS);
-            let (give_back, spare) = mpsc::channel::<Vec<u8>>();
-            let hasher = threads.spawn(move || {
-                let mut sha = Sha256::new();
-                for chunk in chunks {
-                    if hash {
-                        sha.update(&chunk);
-                    }
-                    // The copy may have ended with an error.
-                    let _ = give_back.send(chunk);
-                }
-                sha
-            });
-            let (to_sync, written) = mpsc::sync_channel::<()>(0);
-            threads.spawn(move || {
-                for () in written {
-                    // The commit that follows syncs again and tells of errors.
-                    let _ = writer.sync_data();
-                }
-            });
-            let mut since_sync = 0;
-            while left > 0 {
-                let mut chunk = spare.try_recv().unwrap_or_default();
-                let wanted = COPY_BYTES.min(usize::try_from(left).unwrap_or(usize::MAX));
-                chunk.resize(wanted, 0);
-                self.file
-                    .read_exact(&mut chunk)
-                    .map_err(|error| SnapshotError::file("read", &self.path, error))?;
-                out.write_all(&chunk)
-                    .map_err(|error| SnapshotError::file("write", target, error))?;
-                left -= wanted as u64;
-                since_sync += wanted;
-                // Not taken when the thread is still busy with the last one.
-                if since_sync >= SYNC_BYTES && to_sync.try_send(()).is_ok() {
-                    since_sync = 0;
-                }
-                if to_hash.send(chunk).is_err() {
-                    break;
-                }
-            }
-            drop((to_hash, to_sync));
-            hasher
-                .join()
-                .map_err(|_| SnapshotError::Database("the hash could not be computed".into()))
-        })
-    }
-}
-
 /// Puts the new members in the place of the old ones. One transaction: the
 /// reference takes four, but nobody can see the file in between.
 fn rewrite(
-    db: &Path,
+    copied: Copied,
     cluster: &NewCluster,
     revision_bump: Option<u64>,
 ) -> Result<(), SnapshotError> {
-    let db = Db::open(db, Options::default()).map_err(SnapshotError::database)?;
+    let db =
+        Db::open_with(Arc::new(copied), Options::default()).map_err(SnapshotError::database)?;
     let mut tx = db.begin_write().map_err(SnapshotError::database)?;
     console(
         Level::Info,

@@ -12,3 +12,10 @@ for attempt in $(seq 1500); do
   sleep 0.02
 done
 kubectl wait --for=condition=Ready node --all --timeout=60s >/dev/null
+# An API server hears of the binding by its watch, and may decide without it until then.
+for api in $APIS; do
+  may() { kubectl --kubeconfig=/etc/kubernetes/admin.conf --server=https://$api:6443 auth can-i '*' '*' >/dev/null 2>&1; }
+  for attempt in $(seq 1500); do may && continue 2; sleep 0.02; done
+  echo "the API server at $api does not let the administrator in" >&2
+  exit 1
+done
