@@ -323,7 +323,8 @@ fn table(heads: &[&str], found: &[(Known, Option<i64>)], now: i64) -> String {
 }
 
 fn check_expiration(output: &str) -> Result<String, String> {
-    let now = jiff::Timestamp::now().as_second();
+    // Whole seconds that are left: of the present one a part is over.
+    let now = jiff::Timestamp::now().as_second() + 1;
     let (certificates, authorities) = (ends(&CERTIFICATES)?, ends(&AUTHORITIES)?);
     if output.is_empty() || output == "text" {
         let head = "\

@@ -30,7 +30,7 @@ mod worker;
 pub use crictl::run_crictl;
 pub use kubeadm::run_kubeadm;
 
-use std::{ffi::OsString, net::Ipv4Addr, process::ExitCode};
+use std::{ffi::OsString, net::Ipv4Addr, process::ExitCode, time::Duration};
 
 use rest::{Access, Client};
 use tokio::sync::{mpsc, watch};
@@ -41,6 +41,9 @@ use crate::{
     ledger::Ledger,
     worker::Shared,
 };
+
+/// How long work that can't be put aside is waited for at the end.
+const LAST_LIMIT: Duration = Duration::from_secs(1);
 
 /// The network of a node's Pods: 10.244.N.0/24, N being the last part of its address.
 fn pod_network(address: Ipv4Addr) -> String {
@@ -71,13 +74,17 @@ pub fn run_kubelet(args: Vec<OsString>) -> ExitCode {
         .max_blocking_threads(4)
         .enable_all()
         .build();
-    match runtime {
-        Ok(runtime) => runtime.block_on(run(config)),
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
         Err(error) => {
             log::error("command failed", &[("err", &error.to_string())]);
-            ExitCode::FAILURE
+            return ExitCode::FAILURE;
         }
-    }
+    };
+    let code = runtime.block_on(run(config));
+    // A container that is being started or removed must not hold up the end.
+    runtime.shutdown_timeout(LAST_LIMIT);
+    code
 }
 
 async fn run(config: Config) -> ExitCode {

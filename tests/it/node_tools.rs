@@ -229,6 +229,10 @@ fn services_of_all_types_timers_and_edits() {
         "plain.service",
         "[Service]\\nExecStart=/bin/sleep 1000\\n[Install]\\nWantedBy=multi-user.target\\n",
     );
+    unit(
+        "again.service",
+        "[Service]\\nExecStart=/bin/sleep 1000\\nRestart=always\\nRestartSec=1000\\n",
+    );
     holds(
         &fabric,
         &[
@@ -243,6 +247,22 @@ fn services_of_all_types_timers_and_edits() {
             (
                 "systemctl stop daemon; systemctl is-active daemon; pgrep -x sleep || echo none",
                 "none",
+            ),
+            (
+                "systemctl start daemon; kill -9 $(cat /run/daemon.pid); sleep 0.3; systemctl status daemon",
+                "Active: failed (Result: signal)",
+            ),
+            (
+                "journalctl -u daemon --no-pager | grep -c 'Failed to start'",
+                "0",
+            ),
+            (
+                "systemctl start again; kill -9 $(systemctl show -p MainPID --value again); sleep 0.3; systemctl status again",
+                "Active: activating (auto-restart) (Result: signal)",
+            ),
+            (
+                "systemctl stop again; systemctl status again",
+                "Active: inactive (dead) (Result: signal)",
             ),
             (
                 "systemctl enable --now note.timer; systemctl is-active note.timer | grep -x active",

@@ -10,5 +10,8 @@ for node in etcd1 etcd2 etcd3; do
   ssh -n $node "sed -i 's|--data-dir=[^ ]*|--data-dir=$dir|' /etc/systemd/system/etcd.service"
   ssh -n $node 'systemctl restart --no-block etcd'
 done
+for node in etcd1 etcd2 etcd3; do
+  for attempt in $(seq 300); do ssh -n $node systemctl is-active -q etcd && break; sleep 0.2; done
+done
 for attempt in $(seq 300); do kubectl get --raw /readyz >/dev/null 2>&1 && break; sleep 0.2; done
 sleep 2

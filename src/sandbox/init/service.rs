@@ -173,6 +173,8 @@ pub(super) struct Service {
     pub(super) started: VecDeque<Instant>,
     /// When the present phase has taken too long, or the restart is due.
     pub(super) deadline: Option<Instant>,
+    /// It came up since its last start, whatever it came to afterwards.
+    pub(super) was_up: bool,
     /// A start follows the stop.
     pub(super) again: bool,
     /// Someone wants it stopped: it is not to be restarted.
@@ -202,6 +204,7 @@ impl Service {
             restarts: 0,
             started: VecDeque::new(),
             deadline: None,
+            was_up: false,
             again: false,
             stopping: false,
             status: String::new(),
@@ -220,6 +223,11 @@ impl Service {
         }
         if matches!(phase, Phase::Dead | Phase::Failed) {
             self.ended = Some(Instant::now());
+        }
+        match phase {
+            Phase::StartPre(_) | Phase::Start(_) => self.was_up = false,
+            Phase::Running | Phase::Exited => self.was_up = true,
+            _ => {}
         }
         self.phase = phase;
     }

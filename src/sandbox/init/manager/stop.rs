@@ -163,10 +163,7 @@ impl Manager {
                     .tell(name, &format!("{name}: Deactivated successfully."));
             }
             self.journal.tell(name, &format!("Stopped {text}."));
-        } else if failed
-            && !matches!(service.phase, Phase::Running)
-            && service.unit.kind != Type::Simple
-        {
+        } else if failed && !service.was_up && service.unit.kind != Type::Simple {
             self.journal.tell(name, &format!("Failed to start {text}."));
         }
         if again {

@@ -218,12 +218,12 @@ fn describe(name: &str, info: &Info) -> String {
 }
 
 fn active_line(info: &Info, paint: &dyn Fn(&str) -> String) -> String {
-    let mut state = format!("{} ({})", info.active, info.sub);
-    if info.active == "failed" || (info.result != "success" && info.active != "active") {
-        state = format!("{} (Result: {})", info.active, info.result);
+    let mut state = info.active.clone();
+    if info.sub != info.active {
+        state += &format!(" ({})", info.sub);
     }
-    if info.sub == "auto-restart" {
-        state = format!("activating (auto-restart) (Result: {})", info.result);
+    if info.result != "success" && info.active != "active" {
+        state += &format!(" (Result: {})", info.result);
     }
     let state = paint(&state);
     if info.since == 0 {
