@@ -4,11 +4,10 @@
 //! A thread stands in for the kubelet: it says of every scheduled Pod that it runs,
 //! and lets deleted ones go.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
@@ -18,18 +17,8 @@ use tempfile::TempDir;
 /// Tests share the host's ports with one another, and nobody probes these two.
 const NO_HEALTH_PORT: &str = "--secure-port=0";
 
+use crate::support::free_port;
 use testkit::reference;
-
-/// A port that nothing listens on, below the range from which the system takes ports
-/// for outgoing connections.
-fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = (std::process::id() % 90) as u16;
-    (0..200)
-        .map(|_| 24_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 100)
-        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
-        .expect("a free port between 24000 and 24099")
-}
 
 /// A process that dies with the test.
 struct Process(Child);

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use serde_json::{Value, json};
 
-use crate::support::{Home, program, reference};
+use crate::support::{Home, free_port, program, reference};
 
 /// For an election, a catching up and what follows from them, on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -301,13 +301,6 @@ pub struct Plan<'a> {
     pub secure: bool,
 }
 
-fn free_ports() -> (u16, u16) {
-    let listen = || TcpListener::bind("127.0.0.1:0").expect("a port");
-    let (one, two) = (listen(), listen());
-    let port = |listener: &TcpListener| listener.local_addr().expect("bound").port();
-    (port(&one), port(&two))
-}
-
 impl Cluster {
     /// Starts a cluster with one member for each of `cast`, and waits until it serves.
     pub fn start(cast: &[Whose], plan: &Plan<'_>) -> Self {
@@ -344,7 +337,7 @@ impl Cluster {
 
     fn plan_member(&mut self, whose: Whose) -> usize {
         let at = self.members.len();
-        let (client, peer) = free_ports();
+        let (client, peer) = (free_port(), free_port());
         self.members.push(Member {
             name: format!("m{at}"),
             whose,

@@ -34,13 +34,17 @@ struct Source {
 impl Source {
     fn make() -> Self {
         let wal = tempfile::tempdir().expect("a directory").keep();
-        let mut member = Member::start(&[
-            "--snapshot-count",
-            "20",
-            "--enable-v2",
-            "--wal-dir",
-            &wal.display().to_string(),
-        ]);
+        // Another start on the same log would have the same ids.
+        let mut member = Member::start_once(
+            Side::Theirs,
+            &[
+                "--snapshot-count",
+                "20",
+                "--enable-v2",
+                "--wal-dir",
+                &wal.display().to_string(),
+            ],
+        );
         let endpoint = format!("http://127.0.0.1:{}", member.client);
         for number in 0..30 {
             let (key, value) = (format!("/k/{}", number % 8), format!("v{number}"));
