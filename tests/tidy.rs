@@ -306,11 +306,8 @@ fn rooms_use_only_what_their_arrows_allow() {
             continue;
         };
         let manifest = manifest(&format!("src/{room}/Cargo.toml"));
-        for (section, is_dev) in [
-            ("dependencies", false),
-            ("build-dependencies", false),
-            ("dev-dependencies", true),
-        ] {
+        for section in SECTIONS {
+            let is_dev = section == "dev-dependencies";
             for name in names(&manifest, section) {
                 let fits = allowed.contains(&name.as_str()) || (is_dev && name == "testkit");
                 if arrows.contains_key(name.as_str()) && !fits {

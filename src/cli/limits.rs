@@ -107,11 +107,11 @@ pub fn run(
     let mut child = command.spawn()?;
     // This process's ends of the pipe, which would keep it open.
     command.stdout(Stdio::null()).stderr(Stdio::null());
-    let (status, mut exceeded) = watch(&mut child, limits, files, &printed)?;
+    let (status, exceeded) = watch(&mut child, limits, files, &printed)?;
     // Nothing is ever sent: the channel closes when the stream has ended.
     let _ = ended.recv_timeout(LAST_WORDS);
     // Who is quick is past a limit before it is looked at.
-    exceeded = exceeded
+    let exceeded = exceeded
         .or_else(|| files_over(limits, files))
         .or_else(|| output_over(limits, printed.load(Ordering::Relaxed)));
     Ok((status, exceeded))

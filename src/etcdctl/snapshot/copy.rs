@@ -7,10 +7,10 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::ops::Range;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 
 use nix::fcntl::OFlag;
 use sha2::{Digest as _, Sha256};
@@ -90,7 +90,7 @@ impl Source {
             source: check.then_some(self.file),
             path: out.path,
             target: out.file,
-            changed: Mutex::new(Vec::new()),
+            changed: AtomicBool::new(false),
         })
     }
 
@@ -210,40 +210,26 @@ impl Target {
     }
 }
 
-/// The copy, as a database is read and written in it: what was not changed since is read
-/// from the snapshot, which is in memory still.
+/// The copy, as a database is read and written in it. Until it is changed it is read where
+/// it came from, which is in memory still.
 pub(super) struct Copied {
     source: Option<File>,
     path: PathBuf,
     target: File,
-    changed: Mutex<Vec<Range<u64>>>,
-}
-
-impl Copied {
-    /// Whether the bytes are in the snapshot as they are in the copy.
-    fn is_as_it_was(&self, bytes: &Range<u64>) -> bool {
-        let changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
-        let overlaps = |other: &Range<u64>| bytes.start < other.end && other.start < bytes.end;
-        !changed.iter().any(overlaps)
-    }
-
-    fn note(&self, bytes: Range<u64>) {
-        let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
-        changed.push(bytes);
-    }
+    changed: AtomicBool,
 }
 
 impl bolt::Disk for Copied {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-        let bytes = offset..offset + buffer.len() as u64;
-        match &self.source {
-            Some(source) if self.is_as_it_was(&bytes) => source.read_exact_at(buffer, offset),
-            _ => self.target.read_exact_at(buffer, offset),
-        }
+        let source = self.source.as_ref();
+        source
+            .filter(|_| !self.changed.load(Ordering::Acquire))
+            .unwrap_or(&self.target)
+            .read_exact_at(buffer, offset)
     }
 
     fn write_at(&self, data: &[u8], offset: u64) -> io::Result<()> {
-        self.note(offset..offset + data.len() as u64);
+        self.changed.store(true, Ordering::Release);
         self.target.write_all_at(data, offset)
     }
 
@@ -260,8 +246,7 @@ impl bolt::Disk for Copied {
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        let before = self.len()?;
-        self.note(before.min(length)..u64::MAX);
+        self.changed.store(true, Ordering::Release);
         self.target.set_len(length)
     }
 }

@@ -11,7 +11,7 @@ for attempt in $(seq 1500); do
   [ "$(kubectl get nodes --no-headers 2>/dev/null | wc -l)" -ge "$NODES" ] && break
   sleep 0.02
 done
-kubectl wait --for=condition=Ready node --all --timeout=60s >/dev/null
+kubectl wait --for=condition=Ready node --all --timeout=60s >/dev/null || exit
 # An API server hears of the binding by its watch, and may decide without it until then.
 for api in $APIS; do
   may() { kubectl --kubeconfig=/etc/kubernetes/admin.conf --server=https://$api:6443 auth can-i '*' '*' >/dev/null 2>&1; }

@@ -36,9 +36,10 @@ impl Manager {
         };
         let target = self.services.get(&timer.triggers());
         let (now, then) = (Instant::now(), Zoned::now());
-        let since_epoch = |moment: Instant| {
+        let dated = |moment: Instant| {
             let wait = moment.saturating_duration_since(now).as_micros();
-            then.timestamp().as_microsecond() + i64::try_from(wait).unwrap_or(i64::MAX / 2)
+            let wait = i64::try_from(wait).unwrap_or(i64::MAX / 2);
+            (moment, then.timestamp().as_microsecond() + wait)
         };
         let settings = &timer.unit.timer;
         // The two clocks may differ by a hair: what has elapsed is not to come again.
@@ -52,28 +53,24 @@ impl Manager {
             let wait = Duration::try_from(next.duration_since(then.timestamp()));
             Some((now + wait.unwrap_or_default(), next.as_microsecond()))
         });
-        let dates: Vec<(Instant, i64)> = dates.collect();
-        let mut moments: Vec<Instant> = Vec::new();
+        let mut moments: Vec<(Instant, i64)> = dates.collect();
         let begun = timer.armed.unwrap_or(now);
         if fresh {
-            moments.extend(settings.once.iter().map(|span| begun + *span));
+            moments.extend(settings.once.iter().map(|span| dated(begun + *span)));
             let boot = self.booted;
-            moments.extend(settings.after_boot.iter().map(|span| boot + *span));
+            moments.extend(settings.after_boot.iter().map(|span| dated(boot + *span)));
         }
         // What never ran is counted from nowhere; after this timer ran it, from then on.
         if let Some(last) = timer.elapsed {
-            moments.extend(settings.after_start.iter().map(|span| last + *span));
+            moments.extend(settings.after_start.iter().map(|span| dated(last + *span)));
         }
         if target.is_some_and(|target| matches!(target.phase, Phase::Dead | Phase::Failed))
             && timer.elapsed.is_some()
         {
             let ended = target.and_then(|target| target.ended).unwrap_or(now);
-            moments.extend(settings.after_end.iter().map(|span| ended + *span));
+            moments.extend(settings.after_end.iter().map(|span| dated(ended + *span)));
         }
-        let moments = moments
-            .into_iter()
-            .map(|moment| (moment, since_epoch(moment)));
-        let next = dates.into_iter().chain(moments).min();
+        let next = moments.into_iter().min();
         if let Some(timer) = self.services.get_mut(name) {
             timer.deadline = next.map(|(moment, _)| moment);
             timer.next_trigger = next.map_or(0, |(_, micros)| micros);
