@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::etcdctl_side_by_side::side::{Context, Row, Seen, Side};
-use crate::etcdctl_side_by_side::{Member, authority, beside, certificate, wait_for};
+use crate::etcdctl_side_by_side::{Member, UNHURRIED, authority, beside, certificate, wait_for};
 use rows::{CERTIFIED, COMMANDS, POSTS};
 
 pub const SIDES: [Side; 2] = [Side::Theirs, Side::Ours];
@@ -58,7 +58,7 @@ fn compare(table: &str, contexts: &[Context; 2], before: [Vec<String>; 2]) {
 
 #[test]
 fn etcdctl_is_answered_alike() {
-    let members = SIDES.map(|side| Member::start_as(side, &[CHEAP]));
+    let members = SIDES.map(|side| Member::start_as(side, &[CHEAP, UNHURRIED]));
     let contexts = members.each_ref().map(|member| Context {
         engines_differ: true,
         ..beside(member, 1)
@@ -92,6 +92,7 @@ fn certificates_name_users_alike() {
         "--trusted-ca-file",
         &file("ca.crt"),
         CHEAP,
+        UNHURRIED,
     ];
     let members = SIDES.map(|side| Member::start_as(side, &flags));
     let contexts = members.each_ref().map(|member| {
@@ -215,7 +216,7 @@ pub fn masked(context: &Context, body: &str) -> String {
 #[test]
 fn the_gateway_answers_alike() {
     let mut differences = Vec::new();
-    let members = SIDES.map(|side| Member::start_as(side, &[CHEAP]));
+    let members = SIDES.map(|side| Member::start_as(side, &[CHEAP, UNHURRIED]));
     let contexts = members.each_ref().map(|member| beside(member, 1));
     // Tokens are asked for when they are first needed, and then kept.
     let mut tokens: [Vec<(&str, String)>; 2] = Default::default();

@@ -30,6 +30,12 @@ use rows::{DOWN, FILES, MISTAKES, RESTORED, TALK, TLS};
 use side::{Context, Row, Seen, Side, reference, varint};
 use users::{USERS, USERS_DOWN};
 
+/// Nothing is committed but where the server must. Between commits that come by the
+/// clock, 3.5.16 now and then reads a user as he was before his last change, and refuses
+/// what he may: its read buffer keeps what it held before a commit behind its end, and a
+/// search that ends there takes it (`server/mvcc/backend/tx_buffer.go`, `Range`).
+pub const UNHURRIED: &str = "--backend-batch-interval=1h";
+
 /// A member alone in its cluster.
 pub struct Member {
     process: Child,
@@ -242,7 +248,7 @@ pub fn beside(member: &Member, closed: u16) -> Context {
 
 #[test]
 fn a_conversation_reads_the_same() {
-    let members = [Member::start(&[]), Member::start(&[])];
+    let members = [(); 2].map(|()| Member::start(&[UNHURRIED]));
     let [theirs, ours] = members.each_ref().map(|member| beside(member, 1));
     let endpoints = members
         .each_ref()
@@ -260,7 +266,7 @@ fn a_conversation_reads_the_same() {
 
 /// Runs a table with a member of the reference for each side.
 fn compare_talk(table: &str) {
-    let members = [Member::start(&[]), Member::start(&[])];
+    let members = [(); 2].map(|()| Member::start(&[UNHURRIED]));
     let [theirs, ours] = members.each_ref().map(|member| beside(member, 1));
     let endpoints = members
         .each_ref()

@@ -6,7 +6,7 @@ use std::{
     os::unix::fs::FileExt,
 };
 
-use bolt::Meta;
+use bolt::{Meta, ReadTx};
 use lab::model::SnapshotProbe;
 use sha2::{Digest, Sha256};
 
@@ -62,6 +62,25 @@ pub fn look(scene: &Scene<'_>, probe: &SnapshotProbe) -> Result {
 /// # Errors
 /// What is wrong with it, as an outcome.
 pub fn read(node: &Node<'_>, path: &str, interest: &[String]) -> Result<Keyspace> {
+    let tx = open(node, path)?;
+    let failed = |found| Outcome::failed(node.place(path), found, EXPECTED);
+    keyspace::read(&tx, interest).map_err(failed)
+}
+
+/// Reads what `snapshot status` prints of an intact snapshot: its hash and revision.
+///
+/// # Errors
+/// What is wrong with it, as an outcome.
+pub fn status(node: &Node<'_>, path: &str) -> Result<(u32, i64)> {
+    let tx = open(node, path)?;
+    let failed = |found| Outcome::failed(node.place(path), found, EXPECTED);
+    let revision = keyspace::read(&tx, &[]).map_err(failed)?.revision;
+    let hash = mvcc::hash_db(&tx, false).map_err(|error| failed(error.to_string()))?;
+    Ok((hash, revision))
+}
+
+/// Opens an intact snapshot.
+fn open(node: &Node<'_>, path: &str) -> Result<ReadTx> {
     let place = node.place(path);
     let failed = |found: String| Outcome::failed(&place, found, EXPECTED);
     // A link is no copy: it changes with what it points at, or goes with it.
@@ -120,7 +139,7 @@ pub fn read(node: &Node<'_>, path: &str, interest: &[String]) -> Result<Keyspace
             "a snapshot whose pages are damaged: {first}"
         )));
     }
-    keyspace::read(&tx, interest).map_err(failed)
+    Ok(tx)
 }
 
 /// How long the newest meta page says that the database is.

@@ -96,6 +96,7 @@ fn a_cluster_agrees_about_users_and_tokens() {
         let mut members: Vec<_> = (0..3).map(start).collect();
         members.iter().for_each(Again::ready);
         set_up(&members[0]);
+        members.iter().for_each(Again::settle);
         let range = |member: &Again, token: &str| {
             let (status, _) =
                 post(member.client, "/v3/kv/range", token, r#"{"key":"YQ=="}"#).expect("an answer");

@@ -24,8 +24,12 @@ pub enum Truth {
     Deployment {
         is_pod: bool,
     },
-    /// What `snapshot status` prints of a snapshot of this revision, in any form.
-    Status(i64),
+    /// What `snapshot status` prints of a snapshot, in any form. The revision alone may
+    /// be the count of keys in the table of another.
+    Status {
+        hash: u32,
+        revision: i64,
+    },
 }
 
 /// A size may be off by so many percent: it was read a while ago, and etcdctl rounds.
@@ -120,7 +124,7 @@ impl Truth {
             Self::OneOf(_) => "the member that leads now".into(),
             Self::Sizes(_) => "the size of the database as it is now".into(),
             Self::Lines(all) => format!("exactly the {} keys that are there now", all.len()),
-            Self::Status(_) => "what `snapshot status` prints of this snapshot".into(),
+            Self::Status { .. } => "what `snapshot status` prints of this snapshot".into(),
             Self::Deployment { .. } => "how the running etcd is started".into(),
         }
     }
@@ -160,10 +164,16 @@ pub fn objection(truth: &Truth, answer: &str) -> Option<String> {
                 (given - size).abs() * 100.0 <= size * SIZE_PERCENT as f64
             })
         }
-        Truth::Status(revision) => {
-            let revision = revision.to_string();
-            let mut numbers = answer.split(|letter: char| !letter.is_ascii_alphanumeric());
-            return (!numbers.any(|number| number == revision))
+        Truth::Status { hash, revision } => {
+            let has = |wanted: &str| {
+                let mut numbers = answer.split(|letter: char| !letter.is_ascii_alphanumeric());
+                numbers.any(|number| number == wanted)
+            };
+            // Tables tell the hash in base 16, JSON and fields in base 10.
+            if !has(&format!("{hash:x}")) && !has(&hash.to_string()) {
+                return Some(format!("nothing with the hash {hash:x}"));
+            }
+            return (!has(&revision.to_string()))
                 .then(|| format!("nothing with the revision {revision}"));
         }
         Truth::Lines(all) => return lines_objection(all, answer),
@@ -239,6 +249,10 @@ mod tests {
     fn answers_count_by_what_they_mean() {
         let text = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         let two = Truth::Urls(text(&["https://10.0.0.1:2379", "https://10.0.0.2:2379"]));
+        let status = Truth::Status {
+            hash: 0xfe37,
+            revision: 44,
+        };
         let leader = Truth::OneOf(text(&["m1", "8e9e05c52164694d", "https://10.0.0.1:2379"]));
         for (truth, answer, right) in [
             (Truth::Version("3.5.16".into()), "v3.5.16", true),
@@ -276,9 +290,11 @@ mod tests {
                 false,
             ),
             (Truth::Deployment { is_pod: true }, "pod or service", false),
-            (Truth::Status(44), "| fe37 |   44 | 52 | 3.3 MB |", true),
-            (Truth::Status(44), "{\"hash\":1,\"revision\":44}", true),
-            (Truth::Status(44), "| fe37 |   1744 | 52 | 3.3 MB |", false),
+            (status.clone(), "| fe37 |   44 | 52 | 3.3 MB |", true),
+            (status.clone(), "{\"hash\":65079,\"revision\":44}", true),
+            (status.clone(), "| fe37 |   1744 | 52 | 3.3 MB |", false),
+            (status.clone(), "| fe38 |   44 | 52 | 3.3 MB |", false),
+            (status, "| 9a01 |   32 | 44 | 3.3 MB |", false),
             (Truth::Words(text(&["a1", "b2"])), "b2,a1", true),
             (Truth::Words(text(&["a1"])), "", false),
         ] {

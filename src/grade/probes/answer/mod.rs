@@ -51,8 +51,8 @@ async fn truth(scene: &Scene<'_>, probe: &AnswerProbe) -> Result<Truth> {
         | Fact::KeyValue => of_keys(scene, probe).await,
         Fact::Object => of_object(scene, probe).await,
         Fact::SnapshotStatus => {
-            let keyspace = snapshot::read(&scene.node, &probe.of, &[])?;
-            Ok(Truth::Status(keyspace.revision))
+            let (hash, revision) = snapshot::status(&scene.node, &probe.of)?;
+            Ok(Truth::Status { hash, revision })
         }
         _ => of_cluster(scene, probe.fact).await,
     }
