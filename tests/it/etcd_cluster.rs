@@ -659,7 +659,8 @@ fn contents(path: &Path) -> BTreeSet<String> {
 
 fn tail(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap_or_default();
-    let lines: Vec<_> = text.lines().rev().take(8).collect();
+    let panics = text.lines().filter(|line| line.contains("panicked at"));
+    let lines: Vec<_> = panics.chain(text.lines().rev().take(8)).collect();
     lines.join("\n    ")
 }
 

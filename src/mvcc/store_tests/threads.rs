@@ -101,6 +101,31 @@ fn every_watch_sees_every_event_once() {
     });
 }
 
+/// The server feeds what lags at its pace, and whoever takes feeds his own.
+#[test]
+fn a_watch_that_two_feed_at_once_is_fed_once() {
+    let bench = Bench::new();
+    let last = 200;
+    for n in 1..last {
+        bench.put("a", &n.to_string());
+    }
+    let done = AtomicBool::new(false);
+    let store = &bench.store;
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    store.watch_sync_step().unwrap();
+                }
+            });
+        }
+        for _ in 0..2000 {
+            follow(store, last, 100, std::time::Duration::ZERO);
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+}
+
 #[test]
 fn readers_see_whole_transactions_whatever_goes_on() {
     let bench = Bench::with(Config {

@@ -306,7 +306,8 @@ impl Hub {
     /// Gives a lagging watch its events before `next`; it has seen everything if `next`
     /// is past the store's revision.
     pub(crate) fn feed(&mut self, number: Number, events: &[Event], next: i64, revision: i64) {
-        let Some(watch) = self.watches.get(&number) else {
+        // It was hungry when the history was read; another thread may have fed it since.
+        let Some(watch) = self.watches.get(&number).filter(|watch| !watch.synced) else {
             return;
         };
         let from = watch.next;
