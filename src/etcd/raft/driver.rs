@@ -352,6 +352,9 @@ impl Driver {
 
     fn step_ready(&mut self) -> Result<(), EtcdError> {
         let mut ready = self.node.ready();
+        // Before anyone hears of it: whoever has applied an entry and asks this member
+        // must find it waiting for that entry, even while its own disk is the slowest.
+        self.committed(self.node.raft.raft_log.committed);
         let new_state = ready.ss().map(|state| (state.leader_id, state.raft_state));
         if let Some((lead, role)) = new_state {
             self.new_state(lead, role == StateRole::Leader);
@@ -372,7 +375,6 @@ impl Driver {
             (ready.snapshot().get_metadata().index != 0).then(|| ready.snapshot().clone());
         if let Some(snapshot) = &snapshot {
             self.log.install(snapshot);
-            self.committed(snapshot.get_metadata().index);
         }
         let committed = ready.take_committed_entries();
         let entries = ready.take_entries();
@@ -386,8 +388,7 @@ impl Driver {
         let messages = ready.take_persisted_messages();
         self.node.advance_append_async(ready);
         self.write(write, messages)?;
-        if let Some(last) = committed.last() {
-            self.committed(last.index);
+        if !committed.is_empty() {
             self.to_apply(ApplyJob::Entries(committed));
         }
         // Only now may raft be given something new.

@@ -104,7 +104,13 @@ impl Write for Pipe {
 impl Transport for MemoryTransport {
     fn send(&self, messages: Vec<Message>) {
         let state = self.network.0.lock().unwrap();
+        let mut servers = state.servers.values().filter_map(Weak::upgrade).map(Server);
+        let own = servers.find(|server| server.id() == self.id);
         for message in messages {
+            if let Some(own) = &own {
+                let known = own.0.progress.committed();
+                assert!(known >= message.commit, "{known}, but sent {message:?}");
+            }
             let cut = state.cut.contains(&self.id) || state.cut.contains(&message.to);
             if let Some((inbox, _)) = state.inboxes.get(&message.to).filter(|_| !cut) {
                 let _ = inbox.send(message);
