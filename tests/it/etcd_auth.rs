@@ -132,11 +132,11 @@ pub fn post(port: u16, path: &str, token: &str, body: &str) -> io::Result<(u16, 
         "" => String::new(),
         token => format!("Authorization: {token}\r\n"),
     };
-    write!(
-        stream,
+    let request = format!(
         "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{authorization}Content-Length: {}\r\n\r\n{body}",
         body.len()
-    )?;
+    );
+    stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     let mut buffer = [0; 65536];
     // A watch goes on for ever: its first line is the answer.

@@ -148,6 +148,8 @@ impl Endpoint {
     fn connect(&self, limit: Duration) -> io::Result<Box<dyn Wire>> {
         let at = ([127, 0, 0, 1], self.port).into();
         let stream = TcpStream::connect_timeout(&at, Duration::from_millis(500))?;
+        // A handshake is several small writes, and none may wait for an answer.
+        stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(limit))?;
         stream.set_write_timeout(Some(limit))?;
         let Some(config) = &self.tls else {
