@@ -138,7 +138,12 @@ impl Cache {
         loop {
             let ready = self.state.lock().ready;
             if !ready && let Err(error) = self.fill().await {
-                eprintln!("W watch cache of {}: {error}", self.prefix);
+                kube::klog::warning(&format!(
+                    "cacher ({}): unexpected ListAndWatch error: {error}; reinitializing...",
+                    self.prefix
+                        .trim_start_matches("/registry/")
+                        .trim_end_matches('/')
+                ));
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(1));
                 continue;

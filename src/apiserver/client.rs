@@ -16,6 +16,7 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use kube::object;
 use kube::resources::Resource;
+use parking_lot::Mutex;
 use rustls::ClientConfig;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject;
@@ -93,7 +94,14 @@ impl hyper::rt::Write for Conn {
 }
 
 #[derive(Clone)]
-struct Connector(Arc<ClientConfig>);
+struct Connector {
+    config: Arc<ClientConfig>,
+    refused: Refused,
+}
+
+/// Why the last connection could not be made, in Go's words; none if it could. Whoever
+/// waited for another's connection only hears that his request was cancelled.
+type Refused = Arc<Mutex<Option<String>>>;
 
 impl tower::Service<Uri> for Connector {
     type Response = Conn;
@@ -103,15 +111,16 @@ impl tower::Service<Uri> for Connector {
         Poll::Ready(Ok(()))
     }
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let config = self.0.clone();
+        let Connector { config, refused } = self.clone();
         Box::pin(async move {
             let host = uri.host().unwrap_or("localhost").to_string();
             let port = uri.port_u16().unwrap_or(443);
             let dial = tls::connect(&host, port, Some(config));
-            let stream = tokio::time::timeout(Duration::from_secs(5), dial)
+            let dialed = tokio::time::timeout(Duration::from_secs(5), dial)
                 .await
-                .map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
-            Ok(Conn(TokioIo::new(stream)))
+                .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+            *refused.lock() = dialed.as_ref().err().map(kube::go_words::tls);
+            Ok(Conn(TokioIo::new(dialed?)))
         })
     }
 }
@@ -120,6 +129,7 @@ impl tower::Service<Uri> for Connector {
 #[derive(Clone)]
 pub struct Client {
     http: Http<Connector, Full<Bytes>>,
+    refused: Refused,
     server: String,
     token: Option<String>,
     agent: &'static str,
@@ -202,14 +212,19 @@ impl Client {
             .get("token")
             .and_then(Value::as_str)
             .map(str::to_string);
+        let refused = Refused::default();
         let http = Http::builder(TokioExecutor::new())
             .http2_only(true)
             .timer(TokioTimer::new())
             .http2_keep_alive_interval(Duration::from_secs(20))
             .http2_keep_alive_timeout(Duration::from_secs(10))
-            .build(Connector(Arc::new(tls)));
+            .build(Connector {
+                config: Arc::new(tls),
+                refused: refused.clone(),
+            });
         Ok(Client {
             http,
+            refused,
             server,
             token,
             agent,
@@ -223,9 +238,12 @@ impl Client {
         media: &str,
         body: Vec<u8>,
     ) -> Result<http::Response<Incoming>> {
+        let url = format!("{}{}", self.server, path.trim_end_matches('?'));
+        let (first, rest) = method.as_str().split_at(1);
+        let verb = format!("{first}{}", rest.to_lowercase());
         let mut request = Request::builder()
             .method(method)
-            .uri(format!("{}{path}", self.server))
+            .uri(&url)
             .header("user-agent", self.agent)
             .header("accept", "application/json");
         if !body.is_empty() {
@@ -244,7 +262,8 @@ impl Client {
                 text = inner.to_string();
                 source = inner.source();
             }
-            ClientError::Transport(text)
+            let why = self.refused.lock().clone().unwrap_or(text);
+            ClientError::Transport(format!("{verb} {url:?}: {why}"))
         })
     }
 

@@ -15,6 +15,7 @@ use tonic::{Code, Streaming};
 use wire::etcdserverpb as pb;
 use wire::mvccpb::KeyValue;
 
+use crate::dial::{Trouble, dial};
 use crate::encryption::Encryption;
 
 /// Why etcd did not do what was asked.
@@ -55,7 +56,10 @@ pub struct Page {
 
 struct Target {
     name: String,
+    /// Host and port.
+    address: String,
     channel: Channel,
+    trouble: Trouble,
 }
 
 /// A handle on the cluster; clones share connections.
@@ -85,7 +89,7 @@ fn bytes(text: &str) -> Bytes {
     Bytes::copy_from_slice(text.as_bytes())
 }
 
-fn from_status(status: &tonic::Status) -> EtcdError {
+fn from_status(status: &tonic::Status, trouble: &Trouble) -> EtcdError {
     let message = status.message();
     if message.contains("has been compacted") {
         return EtcdError::Compacted;
@@ -98,17 +102,7 @@ fn from_status(status: &tonic::Status) -> EtcdError {
             EtcdError::Unavailable(message.to_string())
         }
         Code::Unavailable | Code::Unknown | Code::Internal | Code::Cancelled => {
-            let mut why = message.to_string();
-            let mut source = std::error::Error::source(status);
-            while let Some(inner) = source {
-                let text = inner.to_string();
-                if text.contains("dial tcp") {
-                    why = format!(
-                        "connection error: desc = \"transport: Error while dialing: {text}\""
-                    );
-                }
-                source = inner.source();
-            }
+            let why = trouble.text().unwrap_or_else(|| message.to_string());
             EtcdError::Unavailable(format!("rpc error: code = Unavailable desc = {why}"))
         }
         Code::DeadlineExceeded => EtcdError::Unavailable("context deadline exceeded".to_string()),
@@ -137,7 +131,10 @@ impl Etcd {
             if uri.scheme_str() == Some("https") && config.is_none() {
                 return Err(format!("--etcd-servers: {server} needs --etcd-cafile"));
             }
-            let endpoint = Endpoint::from_shared(format!("http://{host}:{port}"))
+            let address = format!("{host}:{port}");
+            let trouble = Trouble::default();
+            let noted = trouble.clone();
+            let endpoint = Endpoint::from_shared(format!("http://{address}"))
                 .map_err(|e| e.to_string())?
                 .connect_timeout(Duration::from_secs(2))
                 .http2_keep_alive_interval(Duration::from_secs(30))
@@ -145,16 +142,14 @@ impl Etcd {
                 .initial_stream_window_size(1 << 20)
                 .initial_connection_window_size(1 << 20);
             let channel = endpoint.connect_with_connector_lazy(tower::service_fn(move |_: Uri| {
-                let (host, config) = (host.clone(), config.clone());
-                async move {
-                    crate::tls::connect(&host, port, config)
-                        .await
-                        .map(TokioIo::new)
-                }
+                let (host, config, noted) = (host.clone(), config.clone(), noted.clone());
+                async move { dial(&host, port, config, noted).await.map(TokioIo::new) }
             }));
             targets.push(Target {
                 name: server.clone(),
+                address,
                 channel,
+                trouble,
             });
         }
         if targets.is_empty() {
@@ -203,15 +198,19 @@ impl Etcd {
 
     /// The endpoint in use.
     pub fn endpoint(&self) -> &str {
-        &self.targets[self.index()].name
+        &self.target().name
     }
 
-    fn index(&self) -> usize {
-        self.current.load(Ordering::Relaxed) % self.targets.len()
+    /// What is wrong with the connections to each endpoint that has trouble: its host
+    /// and port, and the error.
+    pub fn troubles(&self) -> Vec<(&str, String)> {
+        let all = self.targets.iter();
+        all.filter_map(|target| Some((target.address.as_str(), target.trouble.text()?)))
+            .collect()
     }
 
-    fn channel(&self) -> Channel {
-        self.targets[self.index()].channel.clone()
+    fn target(&self) -> &Target {
+        &self.targets[self.current.load(Ordering::Relaxed) % self.targets.len()]
     }
 
     /// Turns to the next endpoint.
@@ -230,10 +229,11 @@ impl Etcd {
         let mut pause = Duration::from_millis(10);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let result = tokio::time::timeout(left, make(self.channel())).await;
+            let target = self.target();
+            let result = tokio::time::timeout(left, make(target.channel.clone())).await;
             let error = match result {
                 Ok(Ok(response)) => return Ok(response.into_inner()),
-                Ok(Err(status)) => from_status(&status),
+                Ok(Err(status)) => from_status(&status, &target.trouble),
                 Err(_) => {
                     return Err(EtcdError::Unavailable(
                         "context deadline exceeded".to_string(),
@@ -447,14 +447,15 @@ impl Etcd {
         };
         // The channel has room for its first message.
         let _ = sender.try_send(request);
-        let mut client = pb::watch_client::WatchClient::new(self.channel())
+        let target = self.target();
+        let mut client = pb::watch_client::WatchClient::new(target.channel.clone())
             .max_decoding_message_size(usize::MAX);
         let opened = client.watch(ReceiverStream::new(receiver));
         match tokio::time::timeout(self.timeout, opened).await {
             Ok(Ok(response)) => Ok((sender, response.into_inner())),
             Ok(Err(status)) => {
                 self.rotate();
-                Err(from_status(&status))
+                Err(from_status(&status, &target.trouble))
             }
             Err(_) => {
                 self.rotate();

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use kube::object::{self, set, text};
-use kube::resources;
+use kube::{klog, resources};
 use serde_json::json;
 
 use crate::app::{now_micro, uuid};
@@ -65,6 +65,9 @@ async fn try_hold(client: &Client, name: &str, identity: &str) -> Result<bool, C
 /// lost, the process ends, as the reference does.
 pub async fn lead(client: &Client, name: &'static str) {
     let identity = format!("{}_{}", host(), uuid());
+    klog::info(&format!(
+        "attempting to acquire leader lease kube-system/{name}..."
+    ));
     let mut pause = Duration::from_millis(50);
     loop {
         match try_hold(client, name, &identity).await {
@@ -72,14 +75,16 @@ pub async fn lead(client: &Client, name: &'static str) {
             Ok(false) => tokio::time::sleep(RETRY).await,
             Err(error) => {
                 if pause > Duration::from_millis(500) {
-                    eprintln!("W error retrieving resource lock kube-system/{name}: {error}");
+                    klog::error(&format!(
+                        "error retrieving resource lock kube-system/{name}: {error}"
+                    ));
                 }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(RETRY);
             }
         }
     }
-    eprintln!("I successfully acquired lease kube-system/{name}");
+    klog::info(&format!("successfully acquired lease kube-system/{name}"));
     let client = client.clone();
     tokio::spawn(async move {
         let mut last = tokio::time::Instant::now();
@@ -92,7 +97,7 @@ pub async fn lead(client: &Client, name: &'static str) {
                 last = tokio::time::Instant::now();
             }
             if matches!(kept, Ok(Ok(false))) || last.elapsed() > RENEW_WITHIN {
-                eprintln!("E leaderelection lost");
+                klog::error("leaderelection lost");
                 std::process::exit(1);
             }
         }

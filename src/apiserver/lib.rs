@@ -17,6 +17,7 @@ mod bootstrap;
 mod cache;
 mod client;
 mod controllers;
+mod dial;
 mod encryption;
 mod etcd;
 mod events;
@@ -86,7 +87,7 @@ fn component(
     match runtime.block_on(work(flags)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("Error: {error}");
+            kube::klog::error_s("command failed", &[("err", &error)]);
             ExitCode::FAILURE
         }
     }

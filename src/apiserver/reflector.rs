@@ -149,15 +149,18 @@ impl Store {
     /// Lists and watches for ever.
     pub async fn run(self: Arc<Self>, client: Client) {
         let mut pause = Duration::from_millis(50);
+        let mut failures = 0_u32;
         loop {
             match self.once(&client).await {
-                Ok(()) => pause = Duration::from_millis(50),
+                Ok(()) => (pause, failures) = (Duration::from_millis(50), 0),
                 Err(error) => {
-                    if pause > Duration::from_millis(400) {
-                        eprintln!(
-                            "W failed to list or watch {}: {error}",
-                            self.resource.plural
-                        );
+                    failures += 1;
+                    // A moment's silence is no news, and a long one is told less often.
+                    if failures > 4 && failures.is_power_of_two() {
+                        kube::klog::warning(&format!(
+                            "failed to list *v1.{}: {error}",
+                            self.resource.kind
+                        ));
                     }
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(1));
@@ -283,7 +286,7 @@ where
                     && !error.is_conflict()
                     && !error.is_not_found()
                 {
-                    eprintln!("W {name}: {key}: {error}");
+                    kube::klog::warning(&format!("{name}: {key}: {error}"));
                 }
                 queue.done(key, result.is_err());
             }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use kube::resources;
+use kube::{klog, resources};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -429,7 +429,7 @@ async fn serve(flags: Flags) -> Result<(), String> {
         .parse()
         .map_err(|_| format!("--bind-address: \"{bind}\" is no IP address"))?;
     tokio::select! {
-        reached = wait_for_etcd(&app) => reached?,
+        () = wait_for_etcd(&app) => {}
         // Told to stop before it served anything.
         () = crate::terminated() => return Ok(()),
     }
@@ -443,11 +443,11 @@ async fn serve(flags: Flags) -> Result<(), String> {
     let listener = TcpListener::bind(address)
         .await
         .map_err(|e| format!("failed to create listener: failed to listen on {address}: {e}"))?;
-    eprintln!("I Serving securely on {address}");
+    klog::info(&format!("Serving securely on {address}"));
     let hook = Arc::clone(&app);
     tokio::spawn(async move {
         while let Err(error) = crate::bootstrap::bootstrap(&hook).await {
-            eprintln!("W bootstrap objects: {error}");
+            klog::warning(&format!("bootstrap objects: {error}"));
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
         hook.bootstrapped.store(true, Ordering::Relaxed);
@@ -461,7 +461,7 @@ async fn serve(flags: Flags) -> Result<(), String> {
                     tokio::spawn(connection(Arc::clone(&app), acceptor.clone(), stream));
                 }
                 Err(error) => {
-                    eprintln!("W accept: {error}");
+                    klog::warning(&format!("accept: {error}"));
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }
@@ -479,20 +479,19 @@ async fn serve(flags: Flags) -> Result<(), String> {
 
 /// Like the reference, waits a while for etcd and then gives up, so that whoever
 /// supervises the process sees it fail.
-async fn wait_for_etcd(app: &App) -> Result<(), String> {
-    let mut last = String::new();
+async fn wait_for_etcd(app: &App) {
     for _ in 0..20 {
-        match app.etcd.probe(Duration::from_secs(1)).await {
-            Ok(()) => return Ok(()),
-            Err(error) => {
-                if last.is_empty() {
-                    eprintln!("W waiting for etcd at {}: {error}", app.etcd.endpoint());
-                }
-                last = error.to_string();
-            }
+        if app.etcd.probe(Duration::from_secs(1)).await.is_ok() {
+            return;
+        }
+        for (address, trouble) in app.etcd.troubles() {
+            klog::warning(&format!(
+                "[core] grpc: addrConn.createTransport failed to connect to {{Addr: {address:?}, \
+                 ServerName: {address:?}, }}. Err: {trouble}"
+            ));
         }
     }
-    Err(format!("unable to reach etcd: {last}"))
+    klog::fatal("Error creating leases: error creating storage factory: context deadline exceeded");
 }
 
 async fn connection(app: Arc<App>, acceptor: TlsAcceptor, stream: tokio::net::TcpStream) {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, InconsistentKeys, RootCertStore, SignatureScheme,
+};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
@@ -19,7 +21,15 @@ pub type Io = Box<dyn Stream>;
 /// Why certificates could not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file that can't be read or holds no PEM of the wanted kind.
+    /// A file that can't be read.
+    #[error("open {path}: {why}")]
+    Open {
+        /// The file.
+        path: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// A file that holds no PEM of the wanted kind.
     #[error("unable to load {what} from {path}: {why}")]
     File {
         /// What was looked for.
@@ -29,9 +39,21 @@ pub enum TlsError {
         /// What went wrong.
         why: String,
     },
+    /// The certificate is of another key.
+    #[error("tls: private key does not match public key")]
+    KeyMismatch,
     /// The parts don't fit together.
     #[error("{0}")]
-    Config(#[from] rustls::Error),
+    Config(rustls::Error),
+}
+
+impl From<rustls::Error> for TlsError {
+    fn from(error: rustls::Error) -> Self {
+        match error {
+            rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => Self::KeyMismatch,
+            other => Self::Config(other),
+        }
+    }
 }
 
 fn file_error(what: &'static str, path: &Path, why: impl std::fmt::Display) -> TlsError {
@@ -42,9 +64,16 @@ fn file_error(what: &'static str, path: &Path, why: impl std::fmt::Display) -> T
     }
 }
 
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    std::fs::read(path).map_err(|error| TlsError::Open {
+        path: path.display().to_string(),
+        why: kube::go_words::io(&error),
+    })
+}
+
 /// The certificates in a PEM file, in order.
 pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let data = std::fs::read(path).map_err(|e| file_error("certificates", path, e))?;
+    let data = read(path)?;
     parse_certificates(&data).map_err(|e| file_error("certificates", path, e))
 }
 
@@ -61,7 +90,7 @@ pub fn parse_certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, St
 
 /// The private key in a PEM file.
 pub fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    let data = std::fs::read(path).map_err(|e| file_error("private key", path, e))?;
+    let data = read(path)?;
     PrivateKeyDer::from_pem_slice(&data).map_err(|e| file_error("private key", path, e))
 }
 

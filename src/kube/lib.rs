@@ -8,8 +8,10 @@
 pub mod apply;
 pub mod certificate;
 pub mod defaults;
+pub mod go_words;
 pub mod gofmt;
 pub mod jsonpath;
+pub mod klog;
 pub mod kubeconfig;
 pub mod object;
 pub mod openapi;

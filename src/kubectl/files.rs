@@ -17,21 +17,6 @@ pub struct Kubeconfig {
     pub merged: Value,
 }
 
-/// Go's words for an error of the operating system.
-pub fn io_words(e: &std::io::Error) -> String {
-    match e.kind() {
-        std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        std::io::ErrorKind::IsADirectory => "is a directory".to_owned(),
-        std::io::ErrorKind::AlreadyExists => "file exists".to_owned(),
-        _ => {
-            let text = e.to_string();
-            let end = text.find(" (os error").unwrap_or(text.len());
-            text[..end].to_lowercase()
-        }
-    }
-}
-
 /// Loads `--kubeconfig`, the files of `$KUBECONFIG`, or `~/.kube/config`.
 ///
 /// # Errors
@@ -55,7 +40,7 @@ pub fn load_kubeconfig(flags: &Flags) -> Outcome<Kubeconfig> {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound && explicit.is_empty() => continue,
             Err(e) => {
                 let shown = path.display();
-                let words = io_words(&e);
+                let words = kube::go_words::io(&e);
                 return if explicit.is_empty() || e.kind() != std::io::ErrorKind::NotFound {
                     fail(format!(
                         "error loading config file \"{shown}\": open {shown}: {words}"
@@ -136,7 +121,7 @@ pub fn read_manifests(names: &[&str], recursive: bool) -> Outcome<Vec<Manifest>>
 fn read_one(path: &Path) -> Outcome<Manifest> {
     let name = path.to_string_lossy().into_owned();
     let text = std::fs::read_to_string(path)
-        .map_err(|e| Error::Message(format!("open {name}: {}", io_words(&e))))?;
+        .map_err(|e| Error::Message(format!("open {name}: {}", kube::go_words::io(&e))))?;
     Ok(Manifest { name, text })
 }
 

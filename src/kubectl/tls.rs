@@ -6,9 +6,7 @@ use crate::error::{Error, Outcome, fail};
 use base64::Engine as _;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
-};
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use serde_json::{Map, Value};
@@ -97,7 +95,7 @@ impl Connector {
         self.inner
             .connect(self.name.clone(), stream)
             .await
-            .map_err(|e| Error::Connect(words(&e)))
+            .map_err(|e| Error::Connect(kube::go_words::tls(&e)))
     }
 }
 
@@ -122,7 +120,7 @@ fn material(entry: &Map<String, Value>, name: &str) -> Outcome<Option<Vec<u8>>> 
         Ok(data) => Ok(Some(data)),
         Err(e) => fail(format!(
             "unable to read {name} {file} due to open {file}: {}",
-            crate::files::io_words(&e)
+            kube::go_words::io(&e)
         )),
     }
 }
@@ -151,100 +149,6 @@ fn roots(authority: Option<Vec<u8>>) -> Outcome<RootCertStore> {
         return fail("unable to load root certificates: unable to parse bytes as PEM block");
     }
     Ok(store)
-}
-
-/// Go's words for a failed handshake or connection.
-pub fn words(e: &std::io::Error) -> String {
-    let Some(tls) = e
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-    else {
-        return match e.kind() {
-            std::io::ErrorKind::UnexpectedEof => "EOF".to_owned(),
-            std::io::ErrorKind::ConnectionReset => "read: connection reset by peer".to_owned(),
-            _ => e.to_string(),
-        };
-    };
-    match tls {
-        rustls::Error::InvalidCertificate(why) => {
-            format!(
-                "tls: failed to verify certificate: x509: {}",
-                certificate_words(why)
-            )
-        }
-        rustls::Error::AlertReceived(alert) => {
-            format!("remote error: tls: {}", alert_words(*alert))
-        }
-        rustls::Error::InvalidMessage(_) => {
-            "tls: first record does not look like a TLS handshake".to_owned()
-        }
-        other => format!("tls: {other}"),
-    }
-}
-
-fn certificate_words(why: &CertificateError) -> String {
-    let date = |t: &UnixTime| kube::time::rfc3339(i64::try_from(t.as_secs()).unwrap_or(i64::MAX));
-    match why {
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            "certificate signed by unknown authority".to_owned()
-        }
-        CertificateError::ExpiredContext { time, not_after } => format!(
-            "certificate has expired or is not yet valid: current time {} is after {}",
-            date(time),
-            date(not_after)
-        ),
-        CertificateError::NotValidYetContext { time, not_before } => format!(
-            "certificate has expired or is not yet valid: current time {} is before {}",
-            date(time),
-            date(not_before)
-        ),
-        CertificateError::Expired | CertificateError::NotValidYet => {
-            "certificate has expired or is not yet valid".to_owned()
-        }
-        CertificateError::NotValidForNameContext {
-            expected,
-            presented,
-        } => {
-            let expected = expected.to_str();
-            // rustls prints the names as `DnsName("x")` and `IpAddress(1.2.3.4)`.
-            let names: Vec<&str> = presented
-                .iter()
-                .map(|name| name.split_once('(').map_or(name.as_str(), |(_, rest)| rest))
-                .map(|name| name.trim_end_matches(')').trim_matches('"'))
-                .filter(|name| {
-                    name.parse::<std::net::IpAddr>().is_ok()
-                        == expected.parse::<std::net::IpAddr>().is_ok()
-                })
-                .collect();
-            if names.is_empty() {
-                format!(
-                    "cannot validate certificate for {expected} because it doesn't contain any IP SANs"
-                )
-            } else {
-                format!(
-                    "certificate is valid for {}, not {expected}",
-                    names.join(", ")
-                )
-            }
-        }
-        other => format!("{other}"),
-    }
-}
-
-fn alert_words(alert: rustls::AlertDescription) -> String {
-    use rustls::AlertDescription as A;
-    match alert {
-        A::BadCertificate => "bad certificate".to_owned(),
-        A::CertificateExpired => "expired certificate".to_owned(),
-        A::CertificateRequired => "certificate required".to_owned(),
-        A::CertificateUnknown => "unknown certificate".to_owned(),
-        A::UnknownCA => "unknown certificate authority".to_owned(),
-        A::HandshakeFailure => "handshake failure".to_owned(),
-        A::ProtocolVersion => "protocol version not supported".to_owned(),
-        A::InternalError => "internal error".to_owned(),
-        A::AccessDenied => "access denied".to_owned(),
-        other => format!("alert {other:?}"),
-    }
 }
 
 /// `insecure-skip-tls-verify`: every certificate will do; signatures of the

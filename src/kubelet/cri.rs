@@ -10,7 +10,7 @@ use tokio::{
     sync::mpsc,
 };
 
-use crate::{crictl::SOCKET, kubelet::Question, log};
+use crate::{crictl::SOCKET, kubelet::Question};
 
 /// Serves for ever.
 pub async fn run(questions: mpsc::UnboundedSender<Question>) {
@@ -18,7 +18,7 @@ pub async fn run(questions: mpsc::UnboundedSender<Question>) {
         match listen(Path::new(SOCKET)) {
             Ok(listener) => break listener,
             Err(error) => {
-                log::error(
+                kube::klog::error_s(
                     "Failed to listen for crictl",
                     &[("err", &error.to_string())],
                 );

@@ -281,7 +281,7 @@ impl Ledger {
             book["pods"][uid] = json!(record);
         }
         if let Err(error) = write(&self.path, &book) {
-            crate::log::error(
+            kube::klog::error_s(
                 "Could not remember containers",
                 &[("err", &error.to_string())],
             );

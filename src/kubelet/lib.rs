@@ -14,7 +14,6 @@ mod image;
 mod kubeadm;
 mod kubelet;
 mod ledger;
-mod log;
 mod manifest;
 mod node;
 mod pods;
@@ -65,7 +64,7 @@ pub fn run_kubelet(args: Vec<OsString>) -> ExitCode {
     let config = match Config::read(&args, &hostname.to_string_lossy()) {
         Ok(config) => config,
         Err(reason) => {
-            log::error("command failed", &[("err", &reason)]);
+            kube::klog::error_s("command failed", &[("err", &reason)]);
             return ExitCode::FAILURE;
         }
     };
@@ -77,7 +76,7 @@ pub fn run_kubelet(args: Vec<OsString>) -> ExitCode {
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            log::error("command failed", &[("err", &error.to_string())]);
+            kube::klog::error_s("command failed", &[("err", &error.to_string())]);
             return ExitCode::FAILURE;
         }
     };
@@ -91,7 +90,7 @@ async fn run(config: Config) -> ExitCode {
     let access = match access(&config) {
         Ok(access) => access,
         Err(reason) => {
-            log::error("command failed", &[("err", &reason)]);
+            kube::klog::error_s("command failed", &[("err", &reason)]);
             return ExitCode::FAILURE;
         }
     };
@@ -118,7 +117,7 @@ async fn run(config: Config) -> ExitCode {
     tokio::spawn(node::run(client.clone(), config.clone(), known));
     tokio::spawn(cri::run(questions.clone()));
     tokio::spawn(server::run(config.clone(), questions));
-    log::info("Started kubelet", &[]);
+    kube::klog::info_s("Started kubelet", &[]);
     let kubelet = Kubelet::new(config, client, shared, statuses, known_rx, ledger);
     let sources = Sources {
         files: files_rx,
@@ -140,7 +139,9 @@ async fn run(config: Config) -> ExitCode {
 /// What the kubelet can't do without; its unit starts it again and again until it is
 /// there.
 fn access(config: &Config) -> Result<Access, String> {
-    let stat = |path: &std::path::Path| std::fs::metadata(path).map_err(|error| words::io(&error));
+    let stat = |path: &std::path::Path| {
+        std::fs::metadata(path).map_err(|error| kube::go_words::io(&error))
+    };
     if let Err(why) = stat(&config.client_ca)
         && !config.client_ca.as_os_str().is_empty()
     {

@@ -7,7 +7,7 @@ use rest::{Client, Patch};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::{config::Config, log};
+use crate::config::Config;
 
 /// What the API says of this node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,9 +46,12 @@ pub async fn run(client: Client, config: Config, known: watch::Sender<Known>) {
                 let error = crate::words::get(&error, &format!("/api/v1/nodes/{node}"));
                 if registered {
                     let text = format!("error getting node {node:?}: {error}");
-                    log::error("Error updating node status, will retry", &[("err", &text)]);
+                    kube::klog::error_s(
+                        "Error updating node status, will retry",
+                        &[("err", &text)],
+                    );
                 } else {
-                    log::error(
+                    kube::klog::error_s(
                         "Unable to register node with API server",
                         &[("err", &error), ("node", node)],
                     );
@@ -76,9 +79,9 @@ async fn heartbeat(
     let node = match client.get(&path).await {
         Ok(node) => node,
         Err(error) if error.is_not_found() && !registered => {
-            log::info("Attempting to register node", &[("node", &config.node)]);
+            kube::klog::info_s("Attempting to register node", &[("node", &config.node)]);
             let node = client.post("/api/v1/nodes", &registration(config)).await?;
-            log::info("Successfully registered node", &[("node", &config.node)]);
+            kube::klog::info_s("Successfully registered node", &[("node", &config.node)]);
             node
         }
         Err(error) => return Err(error),

@@ -7,7 +7,7 @@ use rest::{Client, Event};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use crate::{log, words};
+use crate::words;
 
 /// What the API says about this node's Pods.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub async fn watch(client: Client, node: String, changes: mpsc::UnboundedSender<
             Err(error) => {
                 let error = format!("failed to list *v1.Pod: {}", words::get(&error, &query));
                 if told != error {
-                    log::error("Unhandled Error", &[("err", &error)]);
+                    kube::klog::error_s("Unhandled Error", &[("err", &error)]);
                     told = error;
                 }
                 pause = (pause * 5 / 4).min(Duration::from_secs(1));

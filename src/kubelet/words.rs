@@ -1,19 +1,6 @@
 //! Errors in the words that the real kubelet's log has for them, which people search for.
 
-use std::io;
-
-/// As Go says it: `no such file or directory`.
-pub fn io(error: &io::Error) -> String {
-    plain(&error.to_string())
-}
-
-/// Without the number, and in small letters at the start.
-fn plain(text: &str) -> String {
-    let text = text.split(" (os error").next().unwrap_or(text);
-    let mut letters = text.chars();
-    let first = letters.next().map(|letter| letter.to_ascii_lowercase());
-    first.into_iter().chain(letters).collect()
-}
+use kube::go_words::plain;
 
 /// Why a GET of `path` came to nothing, as client-go says it.
 pub fn get(error: &rest::Error, path: &str) -> String {
@@ -42,8 +29,6 @@ mod tests {
 
     #[test]
     fn errors_are_said_as_go_says_them() {
-        let error = io::Error::from_raw_os_error(nix::errno::Errno::ENOENT as i32);
-        assert_eq!(io(&error), "no such file or directory");
         let refused = "192.168.10.150:6443: Connection refused (os error 111)";
         assert_eq!(
             get(&rest::Error::Connection(refused.into()), "/api/v1/nodes/n"),

@@ -220,6 +220,70 @@ fn what_is_wrong_with_a_manifest_is_told() {
     );
 }
 
+/// Each flag of the API server that leads to etcd, wrong, and what its log then says.
+const WAYS_FROM_ETCD: [(&str, &str, &str); 6] = [
+    (
+        "port",
+        "s#--etcd-servers=.*#--etcd-servers=https://127.0.0.1:2378#",
+        "grpc: addrConn.createTransport failed to connect to {Addr: \"127.0.0.1:2378\", \
+         ServerName: \"127.0.0.1:2378\", }. Err: connection error: desc = \"transport: Error \
+         while dialing: dial tcp 127.0.0.1:2378: connect: connection refused\"",
+    ),
+    (
+        "scheme",
+        "s#--etcd-servers=https#--etcd-servers=http#",
+        "desc = \"error reading server preface: ",
+    ),
+    (
+        "client",
+        "s#--etcd-certfile=.*#--etcd-certfile=/etc/kubernetes/pki/apiserver-kubelet-client.crt#; \
+         s#--etcd-keyfile=.*#--etcd-keyfile=/etc/kubernetes/pki/apiserver-kubelet-client.key#",
+        "desc = \"error reading server preface: remote error: tls: ",
+    ),
+    (
+        "authority",
+        "s#--etcd-cafile=.*#--etcd-cafile=/etc/kubernetes/pki/ca.crt#",
+        "desc = \"transport: authentication handshake failed: tls: failed to verify \
+         certificate: x509: certificate signed by unknown authority\"",
+    ),
+    (
+        "file",
+        "s#--etcd-certfile=.*#--etcd-certfile=/etc/kubernetes/pki/nope.crt#",
+        "\"command failed\" err=\"open /etc/kubernetes/pki/nope.crt: no such file or \
+         directory\"",
+    ),
+    (
+        "key",
+        "s#--etcd-keyfile=.*#--etcd-keyfile=/etc/kubernetes/pki/apiserver.key#",
+        "tls: private key does not match public key",
+    ),
+];
+
+#[test]
+fn the_api_server_says_what_keeps_it_from_etcd() {
+    let mut script = "cp kube-apiserver.yaml /root/good.yaml\n".to_owned();
+    for (name, edit, expected) in WAYS_FROM_ETCD {
+        let expected = expected.replace('"', r#"\""#);
+        script += &format!(
+            r#"
+            before=$(newest kube-apiserver)
+            sed "{edit}" /root/good.yaml > kube-apiserver.yaml
+            until_ok '[ "$(newest kube-apiserver)" != "$before" ]'
+            for i in $(seq 300); do
+              log=$(crictl logs $(newest kube-apiserver) 2>&1)
+              grep -qF "{expected}" <<< "$log" && break; sleep 0.1
+            done
+            echo "== {name}"; tail -3 <<< "$log"
+            "#
+        );
+    }
+    let text = on_control_plane(&script);
+    for (name, _, expected) in WAYS_FROM_ETCD {
+        let said = section(&text, name);
+        assert!(said.contains(expected), "{name}: no {expected} in\n{said}");
+    }
+}
+
 #[test]
 fn containers_outlive_the_kubelet_and_are_taken_over() {
     let text = on_control_plane(

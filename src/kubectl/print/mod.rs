@@ -60,7 +60,7 @@ impl Format {
             || Error::Message("template format specified but no template given".to_owned());
         let file = |path: &str| {
             std::fs::read_to_string(path).map_err(|e| {
-                let words = crate::files::io_words(&e);
+                let words = kube::go_words::io(&e);
                 Error::Message(format!(
                     "error reading --template {path}, open {path}: {words}\n"
                 ))
@@ -104,7 +104,7 @@ impl Format {
                 let text = std::fs::read_to_string(path).map_err(|e| {
                     Error::Message(format!(
                         "error reading template {path}, open {path}: {}",
-                        crate::files::io_words(&e)
+                        kube::go_words::io(&e)
                     ))
                 })?;
                 Self::Columns(columns::Columns::parse_file(&text)?)

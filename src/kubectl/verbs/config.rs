@@ -102,7 +102,7 @@ fn embed(body: &mut Map<String, Value>, field: &str) -> Outcome {
         return Ok(());
     };
     let bytes = std::fs::read(&path)
-        .map_err(|e| Error::Message(format!("open {path}: {}", files::io_words(&e))))?;
+        .map_err(|e| Error::Message(format!("open {path}: {}", kube::go_words::io(&e))))?;
     body.remove(field);
     let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);
     body.insert(format!("{field}-data"), Value::from(encoded));
@@ -187,7 +187,13 @@ fn change(path: &Path, edit: impl FnOnce(&mut Value) -> Outcome) -> Outcome {
     let mut value = match std::fs::read_to_string(path) {
         Ok(text) => kubeconfig::parse(&path.to_string_lossy(), &text)?,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => kubeconfig::empty(),
-        Err(e) => return fail(format!("open {}: {}", path.display(), files::io_words(&e))),
+        Err(e) => {
+            return fail(format!(
+                "open {}: {}",
+                path.display(),
+                kube::go_words::io(&e)
+            ));
+        }
     };
     let empty = kubeconfig::empty();
     if let (Some(value), Some(empty)) = (value.as_object_mut(), empty.as_object()) {

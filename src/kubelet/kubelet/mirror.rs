@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use super::{Kubelet, Running, path};
 use crate::{
-    log,
     manifest::{self, CONFIG_HASH},
     worker::Told,
 };
@@ -104,7 +103,7 @@ impl Kubelet {
                 Err(error) if error.is_conflict() => false,
                 Err(error) => {
                     let error = error.to_string();
-                    log::error(
+                    kube::klog::error_s(
                         "Failed creating a mirror pod",
                         &[("err", &error), ("pod", &name)],
                     );

@@ -24,7 +24,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use crate::{config::Config, kubelet::Question, log, state::ContainerState};
+use crate::{config::Config, kubelet::Question, state::ContainerState};
 
 /// What is sent back.
 pub type Body = BoxBody<Bytes, Infallible>;
@@ -60,7 +60,7 @@ pub async fn run(config: Config, questions: mpsc::UnboundedSender<Question>) {
             Ok(()) => {}
             Err(error) if error == told => {}
             Err(error) => {
-                log::error("Failed to listen and serve", &[("err", &error)]);
+                kube::klog::error_s("Failed to listen and serve", &[("err", &error)]);
                 told = error;
             }
         }

@@ -13,7 +13,6 @@ use crate::{
     backoff::BackOff,
     image::{self, Image},
     ledger::end_with_id,
-    log,
     state::{End, Phase},
 };
 
@@ -59,7 +58,7 @@ impl Worker {
             kube_seconds(wait)
         );
         // The line that people look for with `journalctl -u kubelet`.
-        log::error(
+        kube::klog::error_s(
             "Error syncing pod, skipping",
             &[
                 (

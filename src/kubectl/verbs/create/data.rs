@@ -3,7 +3,6 @@
 use super::{begin, finish, one_name};
 use crate::cx::Cx;
 use crate::error::{Error, Outcome, fail};
-use crate::files::io_words;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
@@ -20,9 +19,12 @@ fn read(path: &str) -> Outcome<Vec<u8>> {
             "read"
         };
         Error::Message(
-            format!("error reading {path}: {operation} {path}: {}", io_words(&e))
-                .replace(": open ", ": ")
-                .replace(&format!("{path}: {path}: "), &format!("{path}: ")),
+            format!(
+                "error reading {path}: {operation} {path}: {}",
+                kube::go_words::io(&e)
+            )
+            .replace(": open ", ": ")
+            .replace(&format!("{path}: {path}: "), &format!("{path}: ")),
         )
     })
 }
@@ -104,7 +106,7 @@ fn from_file(source: &str, entries: &mut Entries) -> Outcome {
         None => (None, source),
     };
     let meta = std::fs::metadata(path)
-        .map_err(|e| Error::Message(format!("error reading {path}: {}", io_words(&e))))?;
+        .map_err(|e| Error::Message(format!("error reading {path}: {}", kube::go_words::io(&e))))?;
     if !meta.is_dir() {
         let name = Path::new(path)
             .file_name()
@@ -223,7 +225,7 @@ pub(super) async fn tls(cx: &Cx) -> Outcome {
         std::fs::read(path).map_err(|e| {
             Error::Message(format!(
                 "Cannot read file {path}, open {path}: {}",
-                io_words(&e)
+                kube::go_words::io(&e)
             ))
         })
     };
