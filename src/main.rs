@@ -43,7 +43,25 @@ fn applet(name: &OsStr) -> Option<Applet> {
     })
 }
 
+/// As SIGPIPE ends a tool whose reader has seen enough (`systemctl status etcd | head -4`);
+/// the standard library's `println!` panics there.
+const READER_IS_GONE: i32 = 128 + 13;
+
+fn end_quietly_without_a_reader() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let text = panic.payload().downcast_ref::<String>();
+        if text.is_some_and(|text| {
+            text.starts_with("failed printing to std") && text.contains("Broken pipe")
+        }) {
+            std::process::exit(READER_IS_GONE);
+        }
+        report(panic);
+    }));
+}
+
 fn main() -> ExitCode {
+    end_quietly_without_a_reader();
     let mut args: Vec<OsString> = std::env::args_os().collect();
     let called = args
         .first()

@@ -245,6 +245,11 @@ fn services_of_all_types_timers_and_edits() {
                 "adopted",
             ),
             (
+                // A reader that has seen enough.
+                "mkfifo seen; (exec < seen) & (exec > seen; wait; systemctl status daemon; echo $? >&2)",
+                "141\n",
+            ),
+            (
                 "systemctl stop daemon; systemctl is-active daemon; pgrep -x sleep || echo none",
                 "none",
             ),
