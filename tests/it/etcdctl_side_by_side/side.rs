@@ -188,8 +188,23 @@ impl Context {
         // The reference has a program for the terminal, which does not like a pipe.
         let text = text.replace(STTY, "");
         let text = mask_durations(&text);
-        skeleton(&mask_console_times(&text))
+        skeleton(&fetching_first(&mask_console_times(&text)))
     }
+}
+
+/// Who waits for a snapshot logs beside who receives it: the waiter's first line is put
+/// before the receiver's second.
+fn fetching_first(text: &str) -> String {
+    const OPENED: &str = "\"opened snapshot stream; downloading\"";
+    const FETCHING: &str = "\"fetching snapshot\"";
+    let mut lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let place = |lines: &[&str], what: &str| lines.iter().position(|line| line.contains(what));
+    if let (Some(opened), Some(fetching)) = (place(&lines, OPENED), place(&lines, FETCHING)) {
+        let line = lines.remove(fetching);
+        let after = opened + usize::from(opened < fetching);
+        lines.insert(after, line);
+    }
+    lines.concat()
 }
 
 const STTY: &str = "stty: 'standard input': Inappropriate ioctl for device\n";
