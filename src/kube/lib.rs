@@ -1,5 +1,6 @@
-//! Kubernetes objects without IO: the table of kinds, selectors, patches,
-//! validation, defaults, table columns, schemas, JSONPath, YAML, request building.
+//! Kubernetes objects, without files or sockets: the table of kinds, selectors, patches,
+//! validation, defaults, table columns, schemas, JSONPath, YAML, request building; and
+//! klog's lines and Go's words for errors.
 //!
 //! An object is a [`serde_json::Value`] whose maps are sorted by key.
 
