@@ -138,7 +138,7 @@ impl Cache {
         loop {
             let ready = self.state.lock().ready;
             if !ready && let Err(error) = self.fill().await {
-                kube::klog::warning(&format!(
+                crate::log::warning(&format!(
                     "cacher ({}): unexpected ListAndWatch error: {error}; reinitializing...",
                     self.prefix
                         .trim_start_matches("/registry/")

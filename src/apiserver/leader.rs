@@ -6,11 +6,12 @@
 use std::time::Duration;
 
 use kube::object::{self, set, text};
-use kube::{klog, resources};
+use kube::resources;
 use serde_json::json;
 
 use crate::app::{now_micro, uuid};
 use crate::client::{Client, ClientError};
+use crate::log;
 
 const DURATION: Duration = Duration::from_secs(15);
 const RENEW_WITHIN: Duration = Duration::from_secs(10);
@@ -65,7 +66,7 @@ async fn try_hold(client: &Client, name: &str, identity: &str) -> Result<bool, C
 /// lost, the process ends, as the reference does.
 pub async fn lead(client: &Client, name: &'static str) {
     let identity = format!("{}_{}", host(), uuid());
-    klog::info(&format!(
+    log::info(&format!(
         "attempting to acquire leader lease kube-system/{name}..."
     ));
     let mut pause = Duration::from_millis(50);
@@ -75,7 +76,7 @@ pub async fn lead(client: &Client, name: &'static str) {
             Ok(false) => tokio::time::sleep(RETRY).await,
             Err(error) => {
                 if pause > Duration::from_millis(500) {
-                    klog::error(&format!(
+                    log::error(&format!(
                         "error retrieving resource lock kube-system/{name}: {error}"
                     ));
                 }
@@ -84,7 +85,7 @@ pub async fn lead(client: &Client, name: &'static str) {
             }
         }
     }
-    klog::info(&format!("successfully acquired lease kube-system/{name}"));
+    log::info(&format!("successfully acquired lease kube-system/{name}"));
     let client = client.clone();
     tokio::spawn(async move {
         let mut last = tokio::time::Instant::now();
@@ -97,7 +98,7 @@ pub async fn lead(client: &Client, name: &'static str) {
                 last = tokio::time::Instant::now();
             }
             if matches!(kept, Ok(Ok(false))) || last.elapsed() > RENEW_WITHIN {
-                klog::error("leaderelection lost");
+                log::error("leaderelection lost");
                 std::process::exit(1);
             }
         }

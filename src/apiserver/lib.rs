@@ -24,6 +24,7 @@ mod events;
 mod flags;
 mod health;
 mod leader;
+mod log;
 mod protobuf;
 mod recorder;
 mod reflector;
@@ -87,7 +88,10 @@ fn component(
     match runtime.block_on(work(flags)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            kube::klog::error_s("command failed", &[("err", &error)]);
+            log::error(&kube::klog::structured(
+                "command failed",
+                &[("err", &error)],
+            ));
             ExitCode::FAILURE
         }
     }

@@ -119,6 +119,6 @@ async fn write(client: &Client, seen: &mut HashMap<String, (String, i64)>, recor
             seen.insert(key, (name, 1));
         }
         Err(error) if error.is_terminating() || error.is_not_found() => {}
-        Err(error) => kube::klog::warning(&format!("event {}: {error}", record.reason)),
+        Err(error) => crate::log::warning(&format!("event {}: {error}", record.reason)),
     }
 }

@@ -157,7 +157,7 @@ impl Store {
                     failures += 1;
                     // A moment's silence is no news, and a long one is told less often.
                     if failures > 4 && failures.is_power_of_two() {
-                        kube::klog::warning(&format!(
+                        crate::log::warning(&format!(
                             "failed to list *v1.{}: {error}",
                             self.resource.kind
                         ));
@@ -286,7 +286,7 @@ where
                     && !error.is_conflict()
                     && !error.is_not_found()
                 {
-                    kube::klog::warning(&format!("{name}: {key}: {error}"));
+                    crate::log::warning(&format!("{name}: {key}: {error}"));
                 }
                 queue.done(key, result.is_err());
             }

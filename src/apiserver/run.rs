@@ -11,7 +11,7 @@ use std::time::Duration;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use kube::{klog, resources};
+use kube::resources;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -22,8 +22,8 @@ use crate::authz::Authorizer;
 use crate::encryption::Encryption;
 use crate::etcd::Etcd;
 use crate::flags::{Flags, Kind, Table};
-use crate::tls;
 use crate::token::Tokens;
+use crate::{log, tls};
 
 const NO_CLOUD: &str = "there is no cloud here";
 
@@ -443,11 +443,11 @@ async fn serve(flags: Flags) -> Result<(), String> {
     let listener = TcpListener::bind(address)
         .await
         .map_err(|e| format!("failed to create listener: failed to listen on {address}: {e}"))?;
-    klog::info(&format!("Serving securely on {address}"));
+    log::info(&format!("Serving securely on {address}"));
     let hook = Arc::clone(&app);
     tokio::spawn(async move {
         while let Err(error) = crate::bootstrap::bootstrap(&hook).await {
-            klog::warning(&format!("bootstrap objects: {error}"));
+            log::warning(&format!("bootstrap objects: {error}"));
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
         hook.bootstrapped.store(true, Ordering::Relaxed);
@@ -461,7 +461,7 @@ async fn serve(flags: Flags) -> Result<(), String> {
                     tokio::spawn(connection(Arc::clone(&app), acceptor.clone(), stream));
                 }
                 Err(error) => {
-                    klog::warning(&format!("accept: {error}"));
+                    log::warning(&format!("accept: {error}"));
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }
@@ -485,13 +485,13 @@ async fn wait_for_etcd(app: &App) {
             return;
         }
         for (address, trouble) in app.etcd.troubles() {
-            klog::warning(&format!(
+            log::warning(&format!(
                 "[core] grpc: addrConn.createTransport failed to connect to {{Addr: {address:?}, \
                  ServerName: {address:?}, }}. Err: {trouble}"
             ));
         }
     }
-    klog::fatal("Error creating leases: error creating storage factory: context deadline exceeded");
+    log::fatal("Error creating leases: error creating storage factory: context deadline exceeded");
 }
 
 async fn connection(app: Arc<App>, acceptor: TlsAcceptor, stream: tokio::net::TcpStream) {

@@ -179,11 +179,7 @@ pub fn client_config(
 pub async fn connect(host: &str, port: u16, tls: Option<Arc<ClientConfig>>) -> std::io::Result<Io> {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let tcp = TcpStream::connect((bare, port)).await.map_err(|e| {
-        // Go's words, because they end up in front of people.
-        let why = match e.kind() {
-            std::io::ErrorKind::ConnectionRefused => "connection refused".to_string(),
-            _ => e.to_string(),
-        };
+        let why = kube::go_words::io(&e);
         std::io::Error::new(e.kind(), format!("dial tcp {host}:{port}: connect: {why}"))
     })?;
     tcp.set_nodelay(true)?;

@@ -2,7 +2,10 @@
 
 use std::io;
 
-use rustls::{AlertDescription, CertificateError, pki_types::UnixTime};
+use rustls::{
+    AlertDescription, CertificateError,
+    pki_types::{ServerName, UnixTime},
+};
 
 /// An error of the operating system: `no such file or directory`.
 pub fn io(error: &io::Error) -> String {
@@ -26,7 +29,7 @@ pub fn tls(e: &io::Error) -> String {
         return match e.kind() {
             io::ErrorKind::UnexpectedEof => "EOF".to_owned(),
             io::ErrorKind::ConnectionReset => "read: connection reset by peer".to_owned(),
-            _ => e.to_string(),
+            _ => io(e),
         };
     };
     match tls {
@@ -69,16 +72,14 @@ fn certificate_words(why: &CertificateError) -> String {
             expected,
             presented,
         } => {
+            let is_address = matches!(expected, ServerName::IpAddress(_));
             let expected = expected.to_str();
             // rustls prints the names as `DnsName("x")` and `IpAddress(1.2.3.4)`.
             let names: Vec<&str> = presented
                 .iter()
+                .filter(|name| name.starts_with("IpAddress(") == is_address)
                 .map(|name| name.split_once('(').map_or(name.as_str(), |(_, rest)| rest))
                 .map(|name| name.trim_end_matches(')').trim_matches('"'))
-                .filter(|name| {
-                    name.parse::<std::net::IpAddr>().is_ok()
-                        == expected.parse::<std::net::IpAddr>().is_ok()
-                })
                 .collect();
             if names.is_empty() {
                 format!(

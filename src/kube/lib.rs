@@ -1,5 +1,5 @@
-//! Kubernetes objects, without files or sockets: the table of kinds, selectors, patches,
-//! validation, defaults, table columns, schemas, JSONPath, YAML, request building; and
+//! Kubernetes objects without IO: the table of kinds, selectors, patches, validation,
+//! defaults, table columns, schemas, JSONPath, YAML, request building; and the shape of
 //! klog's lines and Go's words for errors.
 //!
 //! An object is a [`serde_json::Value`] whose maps are sorted by key.

@@ -18,7 +18,7 @@ pub async fn run(questions: mpsc::UnboundedSender<Question>) {
         match listen(Path::new(SOCKET)) {
             Ok(listener) => break listener,
             Err(error) => {
-                kube::klog::error_s(
+                crate::log::error(
                     "Failed to listen for crictl",
                     &[("err", &error.to_string())],
                 );

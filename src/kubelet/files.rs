@@ -36,7 +36,7 @@ pub async fn watch(
         }
     });
     let mut watcher = watcher.map_err(|error| {
-        kube::klog::error_s(
+        crate::log::error(
             "Unable to create inotify; only polling",
             &[("err", &error.to_string())],
         );
@@ -94,7 +94,7 @@ fn read(dir: &Path, node: &str) -> Vec<Value> {
                 std::io::ErrorKind::NotFound => "path does not exist, ignoring".to_owned(),
                 _ => error.to_string(),
             };
-            kube::klog::error_s(
+            crate::log::error(
                 "Unable to read config path",
                 &[("err", &error), ("path", &path)],
             );
@@ -132,7 +132,7 @@ fn complain(file: &Path, reason: &str) {
         true => reason.to_owned(),
         false => format!("{path}: couldn't parse as pod({reason}), please check config file"),
     };
-    kube::klog::error_s(
+    crate::log::error(
         "Could not process manifest file",
         &[("err", &error), ("path", &path)],
     );

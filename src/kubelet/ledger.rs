@@ -281,7 +281,7 @@ impl Ledger {
             book["pods"][uid] = json!(record);
         }
         if let Err(error) = write(&self.path, &book) {
-            kube::klog::error_s(
+            crate::log::error(
                 "Could not remember containers",
                 &[("err", &error.to_string())],
             );

@@ -14,6 +14,7 @@ mod image;
 mod kubeadm;
 mod kubelet;
 mod ledger;
+mod log;
 mod manifest;
 mod node;
 mod pods;
@@ -64,7 +65,7 @@ pub fn run_kubelet(args: Vec<OsString>) -> ExitCode {
     let config = match Config::read(&args, &hostname.to_string_lossy()) {
         Ok(config) => config,
         Err(reason) => {
-            kube::klog::error_s("command failed", &[("err", &reason)]);
+            crate::log::error("command failed", &[("err", &reason)]);
             return ExitCode::FAILURE;
         }
     };
@@ -76,7 +77,7 @@ pub fn run_kubelet(args: Vec<OsString>) -> ExitCode {
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            kube::klog::error_s("command failed", &[("err", &error.to_string())]);
+            crate::log::error("command failed", &[("err", &error.to_string())]);
             return ExitCode::FAILURE;
         }
     };
@@ -90,7 +91,7 @@ async fn run(config: Config) -> ExitCode {
     let access = match access(&config) {
         Ok(access) => access,
         Err(reason) => {
-            kube::klog::error_s("command failed", &[("err", &reason)]);
+            crate::log::error("command failed", &[("err", &reason)]);
             return ExitCode::FAILURE;
         }
     };
@@ -117,7 +118,7 @@ async fn run(config: Config) -> ExitCode {
     tokio::spawn(node::run(client.clone(), config.clone(), known));
     tokio::spawn(cri::run(questions.clone()));
     tokio::spawn(server::run(config.clone(), questions));
-    kube::klog::info_s("Started kubelet", &[]);
+    crate::log::info("Started kubelet", &[]);
     let kubelet = Kubelet::new(config, client, shared, statuses, known_rx, ledger);
     let sources = Sources {
         files: files_rx,

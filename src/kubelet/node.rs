@@ -46,12 +46,9 @@ pub async fn run(client: Client, config: Config, known: watch::Sender<Known>) {
                 let error = crate::words::get(&error, &format!("/api/v1/nodes/{node}"));
                 if registered {
                     let text = format!("error getting node {node:?}: {error}");
-                    kube::klog::error_s(
-                        "Error updating node status, will retry",
-                        &[("err", &text)],
-                    );
+                    crate::log::error("Error updating node status, will retry", &[("err", &text)]);
                 } else {
-                    kube::klog::error_s(
+                    crate::log::error(
                         "Unable to register node with API server",
                         &[("err", &error), ("node", node)],
                     );
@@ -79,9 +76,9 @@ async fn heartbeat(
     let node = match client.get(&path).await {
         Ok(node) => node,
         Err(error) if error.is_not_found() && !registered => {
-            kube::klog::info_s("Attempting to register node", &[("node", &config.node)]);
+            crate::log::info("Attempting to register node", &[("node", &config.node)]);
             let node = client.post("/api/v1/nodes", &registration(config)).await?;
-            kube::klog::info_s("Successfully registered node", &[("node", &config.node)]);
+            crate::log::info("Successfully registered node", &[("node", &config.node)]);
             node
         }
         Err(error) => return Err(error),

@@ -33,7 +33,7 @@ pub async fn watch(client: Client, node: String, changes: mpsc::UnboundedSender<
             Err(error) => {
                 let error = format!("failed to list *v1.Pod: {}", words::get(&error, &query));
                 if told != error {
-                    kube::klog::error_s("Unhandled Error", &[("err", &error)]);
+                    crate::log::error("Unhandled Error", &[("err", &error)]);
                     told = error;
                 }
                 pause = (pause * 5 / 4).min(Duration::from_secs(1));

@@ -103,7 +103,7 @@ impl Kubelet {
                 Err(error) if error.is_conflict() => false,
                 Err(error) => {
                     let error = error.to_string();
-                    kube::klog::error_s(
+                    crate::log::error(
                         "Failed creating a mirror pod",
                         &[("err", &error), ("pod", &name)],
                     );

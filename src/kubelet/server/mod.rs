@@ -60,7 +60,7 @@ pub async fn run(config: Config, questions: mpsc::UnboundedSender<Question>) {
             Ok(()) => {}
             Err(error) if error == told => {}
             Err(error) => {
-                kube::klog::error_s("Failed to listen and serve", &[("err", &error)]);
+                crate::log::error("Failed to listen and serve", &[("err", &error)]);
                 told = error;
             }
         }

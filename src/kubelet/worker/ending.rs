@@ -58,7 +58,7 @@ impl Worker {
             kube_seconds(wait)
         );
         // The line that people look for with `journalctl -u kubelet`.
-        kube::klog::error_s(
+        crate::log::error(
             "Error syncing pod, skipping",
             &[
                 (
