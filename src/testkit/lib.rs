@@ -4,9 +4,13 @@
 use std::{
     env,
     ffi::OsString,
+    net::TcpListener,
     path::{Path, PathBuf},
     process::Command,
-    sync::OnceLock,
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 /// Brings the reference binaries, if they are not there yet.
@@ -54,4 +58,19 @@ pub fn reference(program: &str) -> PathBuf {
         path.display()
     );
     path
+}
+
+/// A port of the loopback that nothing listens on now. No two tests of a program get the
+/// same, and it is below the range from which the system takes ports for outgoing
+/// connections: a member that is away a while finds it free when it comes back.
+///
+/// # Panics
+/// All ports from 20000 to 29999 are taken.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let start = std::process::id() as usize % 100 * 100;
+    (0..10_000)
+        .map(|_| 20_000 + ((start + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000) as u16)
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a free port between 20000 and 29999")
 }

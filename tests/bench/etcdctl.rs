@@ -249,11 +249,7 @@ struct Member {
 
 impl Member {
     fn start(dir: &Path) -> Result<Self> {
-        let port = || -> Result<u16> {
-            let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-            Ok(listener.local_addr()?.port())
-        };
-        let (client, peer) = (port()?, port()?);
+        let (client, peer) = (testkit::free_port(), testkit::free_port());
         let log = dir.join("log");
         let process = Command::new(theirs("etcd"))
             .arg("--data-dir")

@@ -4,12 +4,10 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::io::{Read, Write as _};
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -40,19 +38,7 @@ pub fn labs() -> PathBuf {
     )
 }
 
-pub use testkit::reference;
-
-/// A port of the loopback that nothing listens on now. No two tests get the same, and it is
-/// below the range from which the system takes ports for outgoing connections: a member
-/// that is away a while finds it free when it comes back.
-pub fn free_port() -> u16 {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let start = std::process::id() as usize % 100 * 100;
-    (0..10_000)
-        .map(|_| 20_000 + ((start + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000) as u16)
-        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
-        .expect("a free port between 20000 and 29999")
-}
+pub use testkit::{free_port, reference};
 
 pub fn is_root() -> bool {
     nix_uid() == 0

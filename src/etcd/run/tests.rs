@@ -9,18 +9,7 @@ use std::{
 
 use super::{serving::Harness, *};
 
-use testkit::reference;
-
-/// So many ports that nobody listens on.
-fn free_ports(count: usize) -> Vec<u16> {
-    let listeners: Vec<_> = (0..count)
-        .map(|_| std::net::TcpListener::bind("127.0.0.1:0").expect("a free port"))
-        .collect();
-    listeners
-        .iter()
-        .map(|listener| listener.local_addr().expect("bound").port())
-        .collect()
-}
+use testkit::{free_port, reference};
 
 fn options(words: &[String]) -> Options {
     match flags::command_line(words) {
@@ -49,10 +38,7 @@ fn member_flags(dir: &Path, index: usize, ports: &[(u16, u16)], scheme: &str) ->
 }
 
 fn pairs(count: usize) -> Vec<(u16, u16)> {
-    free_ports(count * 2)
-        .chunks(2)
-        .map(|ports| (ports[0], ports[1]))
-        .collect()
+    (0..count).map(|_| (free_port(), free_port())).collect()
 }
 
 /// Runs Google's etcdctl; what it prints.

@@ -3,7 +3,6 @@
 
 use std::{
     fs::File,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -34,15 +33,7 @@ pub(crate) enum Whose {
     Theirs,
 }
 
-pub(crate) use testkit::reference;
-
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
-}
+pub(crate) use testkit::{free_port, reference};
 
 /// Where the members of a cluster are.
 #[derive(Clone)]

@@ -27,8 +27,7 @@ pub struct Reference {
 
 /// A URL whose port was free a moment ago.
 pub fn free_url() -> String {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    format!("http://{}", socket.local_addr().unwrap())
+    format!("http://127.0.0.1:{}", testkit::free_port())
 }
 
 impl Reference {
