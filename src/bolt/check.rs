@@ -3,7 +3,7 @@
 //! page is entered once at most, so a check of any file ends.
 
 use std::collections::HashSet;
-use std::fmt;
+use std::{fmt, mem};
 
 use bytes::Bytes;
 
@@ -92,14 +92,34 @@ impl fmt::Display for Stack<'_> {
     }
 }
 
+/// What [`check_each`] comes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passed<'a> {
+    /// A bucket of the root bucket, by its name; its pairs follow.
+    Bucket(&'a [u8]),
+    /// A key, and its value; none where the key names a bucket within the bucket, whose
+    /// own pairs are left out.
+    Pair(&'a [u8], Option<&'a [u8]>),
+}
+
 /// Checks the commit that a snapshot shows, and the free list that it has on
 /// disk. A commit without one (etcd's) has no page that is unreachable.
 pub fn check(tx: &ReadTx) -> Vec<Finding> {
-    check_with(tx, None)
+    check_each(tx, &mut |_| ())
 }
 
-/// Like [`check`], with the free pages given where somebody has them.
-pub(crate) fn check_with(tx: &ReadTx, free: Option<Vec<u64>>) -> Vec<Finding> {
+/// Like [`check`], and shows what the buckets hold meanwhile, in order: who needs both
+/// reads the file once. What it shows means nothing where something is found wrong.
+pub fn check_each(tx: &ReadTx, each: &mut dyn FnMut(Passed<'_>)) -> Vec<Finding> {
+    check_with(tx, None, each)
+}
+
+/// Like [`check_each`], with the free pages given where somebody has them.
+pub(crate) fn check_with(
+    tx: &ReadTx,
+    free: Option<Vec<u64>>,
+    each: &mut dyn FnMut(Passed<'_>),
+) -> Vec<Finding> {
     let high = tx.meta().high_water;
     let mut check = Check {
         tx,
@@ -108,11 +128,13 @@ pub(crate) fn check_with(tx: &ReadTx, free: Option<Vec<u64>>) -> Vec<Finding> {
         reached: PageSet::new(high),
         stack: Vec::new(),
         findings: Vec::new(),
+        each,
+        shown: false,
     };
     check.reached.insert(0);
     check.reached.insert(1);
     let complete = check.free_pages(free);
-    check.bucket(tx.meta().root.root);
+    check.root(tx.meta().root.root);
     if complete {
         let lost: Vec<u64> = check
             .reached
@@ -133,6 +155,22 @@ struct Check<'a> {
     reached: PageSet,
     stack: Vec<u64>,
     findings: Vec<Finding>,
+    each: &'a mut dyn FnMut(Passed<'_>),
+    /// Whether the pairs of this tree are shown.
+    shown: bool,
+}
+
+/// A bucket that is the value of a leaf's element.
+struct Nested {
+    name: Bytes,
+    tree: Tree,
+}
+
+enum Tree {
+    /// The root page's number.
+    Page(u64),
+    /// The page itself, which has been checked with the leaf that holds it.
+    Inline(Page),
 }
 
 /// The keys that a subtree may hold: from the first to below the second.
@@ -183,18 +221,45 @@ impl Check<'_> {
         complete
     }
 
-    /// A bucket's tree and all buckets in it.
-    fn bucket(&mut self, root: u64) {
-        self.stack.clear();
-        let mut nested = Vec::new();
-        self.tree(root, Range::default(), &mut nested);
-        for root in nested {
-            self.bucket(root);
+    /// The root bucket's tree and all buckets in it.
+    fn root(&mut self, root: u64) {
+        let mut buckets = Vec::new();
+        self.tree(root, Range::default(), &mut buckets);
+        for bucket in buckets {
+            (self.each)(Passed::Bucket(&bucket.name));
+            self.bucket(bucket.tree, true);
         }
     }
 
+    /// A bucket's tree and all buckets in it.
+    fn bucket(&mut self, tree: Tree, shown: bool) {
+        let mut nested = Vec::new();
+        match tree {
+            Tree::Page(root) => {
+                self.stack.clear();
+                self.shown = shown;
+                self.tree(root, Range::default(), &mut nested);
+                self.shown = false;
+            }
+            Tree::Inline(page) if shown => {
+                for index in 0..page.len() {
+                    self.show(&page, index);
+                }
+            }
+            Tree::Inline(_) => {}
+        }
+        for bucket in nested {
+            self.bucket(bucket.tree, false);
+        }
+    }
+
+    fn show(&mut self, page: &Page, index: usize) {
+        let value = (!page.is_bucket(index)).then(|| page.value_bytes(index));
+        (self.each)(Passed::Pair(page.key(index), value.as_deref()));
+    }
+
     /// Checks the subtree at page `id`; returns the last key in it.
-    fn tree(&mut self, id: u64, range: Range, nested: &mut Vec<u64>) -> Option<Bytes> {
+    fn tree(&mut self, id: u64, range: Range, nested: &mut Vec<Nested>) -> Option<Bytes> {
         self.stack.push(id);
         let last = match self.enter(id) {
             Some(page) if page.is_leaf() => self.leaf(&page, id, range, nested),
@@ -257,7 +322,7 @@ impl Check<'_> {
         }
     }
 
-    fn branch(&mut self, page: &Page, range: Range, nested: &mut Vec<u64>) -> Option<Bytes> {
+    fn branch(&mut self, page: &Page, range: Range, nested: &mut Vec<Nested>) -> Option<Bytes> {
         let mut running = range.least.clone();
         for index in 0..page.len() {
             let child = page.child(index);
@@ -286,7 +351,13 @@ impl Check<'_> {
         running
     }
 
-    fn leaf(&mut self, page: &Page, id: u64, range: Range, nested: &mut Vec<u64>) -> Option<Bytes> {
+    fn leaf(
+        &mut self,
+        page: &Page,
+        id: u64,
+        range: Range,
+        nested: &mut Vec<Nested>,
+    ) -> Option<Bytes> {
         let mut running = range.least;
         for index in 0..page.len() {
             self.key(
@@ -298,6 +369,9 @@ impl Check<'_> {
                 range.below.as_ref(),
             );
             running = Some(page.key_bytes(index));
+            if self.shown {
+                self.show(page, index);
+            }
             if page.is_bucket(index) {
                 self.nested(page, index, id, nested);
             }
@@ -306,22 +380,31 @@ impl Check<'_> {
     }
 
     /// The bucket that is the value of a leaf's element.
-    fn nested(&mut self, page: &Page, index: usize, id: u64, nested: &mut Vec<u64>) {
+    fn nested(&mut self, page: &Page, index: usize, id: u64, nested: &mut Vec<Nested>) {
         let value = page.value_bytes(index);
+        let mut found = |tree| {
+            nested.push(Nested {
+                name: page.key_bytes(index),
+                tree,
+            });
+        };
         match BucketHeader::read(&value) {
             None => {
                 let text = format!("key[{index}] is a bucket of only {} bytes", value.len());
                 self.report(id, Problem::Damaged(text));
             }
-            Some(header) if header.root != 0 => nested.push(header.root),
+            Some(header) if header.root != 0 => found(Tree::Page(header.root)),
             Some(_) => match Page::parse(0, value.slice(BUCKET_HEADER_BYTES..)) {
                 Ok(inline) if inline.is_leaf() => {
                     let mut buckets = Vec::new();
+                    let shown = mem::take(&mut self.shown);
                     self.leaf(&inline, id, Range::default(), &mut buckets);
+                    self.shown = shown;
                     if !buckets.is_empty() {
                         let text = format!("key[{index}] is an inline bucket with buckets in it");
                         self.report(id, Problem::Damaged(text));
                     }
+                    found(Tree::Inline(inline));
                 }
                 Ok(_) => {
                     let text = format!("key[{index}] is an inline bucket, but a branch");

@@ -245,7 +245,7 @@ impl Db {
         // A commit may have ended in between; the list belongs to the newest.
         let findings = self
             .begin_read()
-            .map(|newest| check_with(&newest, Some(writer.freelist.all_ids(&[]))));
+            .map(|newest| check_with(&newest, Some(writer.freelist.all_ids(&[])), &mut |_| ()));
         self.0.end_write(writer);
         drop(tx);
         findings

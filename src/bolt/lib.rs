@@ -65,7 +65,7 @@ mod tests;
 mod thread_tests;
 mod write;
 
-pub use check::{Finding, Problem, check};
+pub use check::{Finding, Passed, Problem, check, check_each};
 pub use cursor::{Cursor, Pair};
 pub use db::Db;
 pub use disk::Disk;

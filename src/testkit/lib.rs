@@ -4,7 +4,8 @@
 use std::{
     env,
     ffi::OsString,
-    net::TcpListener,
+    io::ErrorKind,
+    net::TcpStream,
     path::{Path, PathBuf},
     process::Command,
     sync::{
@@ -64,6 +65,9 @@ pub fn reference(program: &str) -> PathBuf {
 /// same, and it is below the range from which the system takes ports for outgoing
 /// connections: a member that is away a while finds it free when it comes back.
 ///
+/// The port is asked for by a call, not by listening on it: a program that another thread
+/// starts just then would hold the listener until its `exec`, and the port be taken a while.
+///
 /// # Panics
 /// All ports from 20000 to 29999 are taken.
 pub fn free_port() -> u16 {
@@ -71,6 +75,9 @@ pub fn free_port() -> u16 {
     let start = std::process::id() as usize % 100 * 100;
     (0..10_000)
         .map(|_| 20_000 + ((start + NEXT.fetch_add(1, Ordering::Relaxed)) % 10_000) as u16)
-        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .find(|port| {
+            TcpStream::connect(("127.0.0.1", *port))
+                .is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+        })
         .expect("a free port between 20000 and 29999")
 }

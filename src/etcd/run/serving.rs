@@ -390,14 +390,24 @@ pub(super) struct Harness {
 
 #[cfg(test)]
 impl Harness {
+    /// A member that starts again may find its ports taken by a program that another test
+    /// started meanwhile: such a one holds all listeners of the tests until its `exec`.
     pub(super) async fn start(options: &Options) -> Self {
-        match Self::try_start(options).await {
-            Ok(running) => Self {
-                options: options.clone(),
-                running,
-            },
-            Err(failure) => panic!("{}: {}", failure.message, failure.error),
+        for _ in 0..100 {
+            match Self::try_start(options).await {
+                Ok(running) => {
+                    return Self {
+                        options: options.clone(),
+                        running,
+                    };
+                }
+                Err(failure) if failure.error.ends_with("address already in use") => {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                Err(failure) => panic!("{}: {}", failure.message, failure.error),
+            }
         }
+        panic!("the ports of the member stay taken");
     }
 
     /// The error of a start that must fail.

@@ -287,6 +287,9 @@ async fn what_is_wrong_at_the_start_is_said() {
         error,
         "couldn't find local name \"other\" in the initial cluster configuration"
     );
+    // A pair of its own: a program that another test started while the listeners of the first
+    // start were open holds them until its `exec`.
+    let ports = pairs(1);
     let taken = std::net::TcpListener::bind(("127.0.0.1", ports[0].0)).expect("a free port");
     let error = Harness::refused(&options(&member_flags(dir.path(), 0, &ports, "http"))).await;
     assert_eq!(

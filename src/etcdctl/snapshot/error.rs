@@ -79,9 +79,6 @@ pub enum SnapshotError {
     /// The member's URLs there and here differ.
     #[error("{0}")]
     Advertised(String),
-    /// The file is no database.
-    #[error("invalid database")]
-    NotADatabase,
     /// An empty file, which the reference tries to make a database of.
     #[error("write {}: bad file descriptor", .0.display())]
     Empty(PathBuf),

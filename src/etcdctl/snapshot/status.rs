@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use bolt::{Db, Options};
+use bolt::{Db, Options, Passed};
 
 use super::error::SnapshotError;
 use crate::exit::{Exit, code};
@@ -109,34 +109,30 @@ pub fn status(file: &Path) -> Result<Status, SnapshotError> {
     )
     .map_err(SnapshotError::database)?;
     let tx = db.begin_read().map_err(SnapshotError::database)?;
-    let findings: Vec<String> = bolt::check(&tx).iter().map(ToString::to_string).collect();
-    if !findings.is_empty() {
-        return Err(SnapshotError::Damaged(findings));
-    }
     let mut status = Status {
         hash: 0,
         revision: 0,
         keys: 0,
         bytes: tx.size_bytes(),
     };
-    for name in tx.root_buckets().map_err(SnapshotError::database)? {
-        let bucket = tx
-            .bucket(&name)
-            .map_err(SnapshotError::database)?
-            .ok_or(SnapshotError::NotADatabase)?;
-        status.hash = crc32c::crc32c_append(status.hash, &name);
-        let is_keyspace = name == b"key"[..];
-        let mut cursor = bucket.cursor();
-        let mut pair = cursor.first().map_err(SnapshotError::database)?;
-        while let Some((key, value)) = pair {
-            status.hash = crc32c::crc32c_append(status.hash, &key);
-            status.hash = crc32c::crc32c_append(status.hash, value.as_deref().unwrap_or_default());
-            if is_keyspace && let Some(main) = main_revision(&key) {
+    let mut is_keyspace = false;
+    let findings = bolt::check_each(&tx, &mut |passed| match passed {
+        Passed::Bucket(name) => {
+            status.hash = crc32c::crc32c_append(status.hash, name);
+            is_keyspace = name == b"key";
+        }
+        Passed::Pair(key, value) => {
+            status.hash = crc32c::crc32c_append(status.hash, key);
+            status.hash = crc32c::crc32c_append(status.hash, value.unwrap_or_default());
+            if is_keyspace && let Some(main) = main_revision(key) {
                 status.revision = main;
             }
             status.keys += 1;
-            pair = cursor.next().map_err(SnapshotError::database)?;
         }
+    });
+    if !findings.is_empty() {
+        let findings = findings.iter().map(ToString::to_string).collect();
+        return Err(SnapshotError::Damaged(findings));
     }
     Ok(status)
 }
