@@ -119,7 +119,7 @@ impl tower::Service<Uri> for Connector {
             let dialed = tokio::time::timeout(Duration::from_secs(5), dial)
                 .await
                 .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
-            *refused.lock() = dialed.as_ref().err().map(kube::go_words::tls);
+            *refused.lock() = dialed.as_ref().err().map(gowords::stream);
             Ok(Conn(TokioIo::new(dialed?)))
         })
     }

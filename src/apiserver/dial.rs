@@ -54,7 +54,7 @@ pub async fn dial(
                 true => format!("transport: Error while dialing: {dialing}"),
                 false => format!(
                     "transport: authentication handshake failed: {}",
-                    kube::go_words::tls(&error)
+                    gowords::stream(&error)
                 ),
             });
             Err(error)
@@ -89,7 +89,7 @@ impl AsyncRead for Watched {
         let read = Pin::new(&mut self.inner).poll_read(context, buffer);
         match &read {
             Poll::Pending => {}
-            Poll::Ready(Err(error)) => self.broken(&kube::go_words::tls(error)),
+            Poll::Ready(Err(error)) => self.broken(&gowords::stream(error)),
             Poll::Ready(Ok(())) if buffer.filled().len() == before => self.broken("EOF"),
             Poll::Ready(Ok(())) if !self.heard => {
                 // A server speaks first, and begins with its settings (RFC 9113, 3.4).

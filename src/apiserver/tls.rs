@@ -67,7 +67,7 @@ fn file_error(what: &'static str, path: &Path, why: impl std::fmt::Display) -> T
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     std::fs::read(path).map_err(|error| TlsError::Open {
         path: path.display().to_string(),
-        why: kube::go_words::io(&error),
+        why: gowords::errno(&error),
     })
 }
 
@@ -179,7 +179,7 @@ pub fn client_config(
 pub async fn connect(host: &str, port: u16, tls: Option<Arc<ClientConfig>>) -> std::io::Result<Io> {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let tcp = TcpStream::connect((bare, port)).await.map_err(|e| {
-        let why = kube::go_words::io(&e);
+        let why = gowords::errno(&e);
         std::io::Error::new(e.kind(), format!("dial tcp {host}:{port}: connect: {why}"))
     })?;
     tcp.set_nodelay(true)?;

@@ -134,7 +134,7 @@ pub fn install(level: Level, outputs: &[Output]) -> io::Result<()> {
                                 "open sink {:?}: open {}: {}",
                                 path.display().to_string(),
                                 path.display(),
-                                plain(&error)
+                                gowords::errno(&error)
                             ),
                         )
                     })?;
@@ -145,19 +145,6 @@ pub fn install(level: Level, outputs: &[Output]) -> io::Result<()> {
     sinks().lock().sinks = opened;
     LEVEL.store(level as u8, Ordering::Relaxed);
     Ok(())
-}
-
-/// The operating system's words for an error, in lower case and without
-/// "(os error N)", as Go prints them.
-#[must_use]
-pub fn plain(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or(&text);
-    let mut chars = text.chars();
-    match chars.next() {
-        Some(first) => first.to_lowercase().collect::<String>() + chars.as_str(),
-        None => String::new(),
-    }
 }
 
 /// Whether a line of this level would be written; saves building it.

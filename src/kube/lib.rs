@@ -9,7 +9,6 @@
 pub mod apply;
 pub mod certificate;
 pub mod defaults;
-pub mod go_words;
 pub mod gofmt;
 pub mod jsonpath;
 pub mod klog;

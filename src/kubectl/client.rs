@@ -280,7 +280,7 @@ impl Client {
         if let Some(io) =
             std::error::Error::source(e).and_then(|s| s.downcast_ref::<std::io::Error>())
         {
-            return Error::Connect(kube::go_words::tls(io));
+            return Error::Connect(gowords::stream(io));
         }
         if e.is_incomplete_message() {
             Error::Connect("EOF".to_owned())

@@ -34,7 +34,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("port-forward", "ports of Pods are not forwarded here"),
     ("proxy", "use 'kubectl get --raw PATH' instead"),
     ("alpha", "there are no alpha commands"),
-    ("completion", "completion scripts are not generated"),
 ];
 
 /// What the command line's words lead to.
@@ -79,7 +78,7 @@ fn takes_value(word: &str) -> bool {
 }
 
 /// The place of the first word that is neither a flag nor a flag's value.
-fn first_word(words: &[String]) -> Option<usize> {
+pub fn first_word(words: &[String]) -> Option<usize> {
     let mut at = 0;
     while let Some(word) = words.get(at) {
         if word == "--" {
@@ -93,7 +92,27 @@ fn first_word(words: &[String]) -> Option<usize> {
     None
 }
 
-fn children(parent: &str) -> impl Iterator<Item = (&'static str, &'static Command)> + '_ {
+/// The command that the words name, and the words that are left; no command where the
+/// first word names none.
+pub fn walk(words: &[String]) -> (Option<&'static Command>, Vec<String>) {
+    let mut rest = words.to_vec();
+    let mut found: Option<&'static Command> = None;
+    while let Some(at) = first_word(&rest) {
+        let path = found.map_or("", |command| command.path);
+        let child = children(path)
+            .find(|(name, c)| *name == rest[at] || c.aliases.contains(&rest[at].as_str()));
+        let Some((_, child)) = child else { break };
+        found = Some(child);
+        rest.remove(at);
+        if children(child.path).next().is_none() {
+            break;
+        }
+    }
+    (found, rest)
+}
+
+/// The commands of a group, by their last words; of the program where the group is empty.
+pub fn children(parent: &str) -> impl Iterator<Item = (&'static str, &'static Command)> + '_ {
     COMMANDS.iter().filter_map(move |c| {
         let rest = if parent.is_empty() {
             c.path
@@ -109,37 +128,25 @@ fn children(parent: &str) -> impl Iterator<Item = (&'static str, &'static Comman
 /// # Errors
 /// There is no such command, or it is one that is refused.
 pub fn find(words: &[String]) -> Outcome<Found> {
-    let mut rest = words.to_vec();
-    let mut found: Option<&'static Command> = None;
-    let mut path = String::new();
-    while let Some(at) = first_word(&rest) {
-        let word = rest[at].clone();
-        if found.is_none() && word == "help" {
-            let mut words = rest.clone();
-            words.remove(at);
-            words.push("--help".to_owned());
-            return if first_word(&words).is_some() {
-                find(&words)
-            } else {
-                Ok(Found::Help(overview()))
-            };
-        }
-        let child =
-            children(&path).find(|(name, c)| *name == word || c.aliases.contains(&word.as_str()));
-        let Some((_, child)) = child else { break };
-        path = child.path.to_owned();
-        found = Some(child);
-        rest.remove(at);
-        if children(&path).next().is_none() {
-            break;
-        }
+    if let Some(at) = first_word(words)
+        && words[at] == "help"
+    {
+        let mut words = words.to_vec();
+        words.remove(at);
+        words.push("--help".to_owned());
+        return match first_word(&words) {
+            Some(_) => find(&words),
+            None => Ok(Found::Help(overview())),
+        };
     }
+    let (found, rest) = walk(words);
     let Some(found) = found else {
         return top_level(&rest);
     };
     // `create` and `apply` are groups and commands at once.
-    let group_only = children(&path).next().is_some()
-        && !matches!(path.as_str(), "create" | "apply" | "cluster-info");
+    let path = found.path;
+    let group_only =
+        children(path).next().is_some() && !matches!(path, "create" | "apply" | "cluster-info");
     if group_only {
         let helped = rest.iter().any(|w| w == "-h" || w == "--help");
         return match first_word(&rest) {

@@ -40,7 +40,7 @@ pub fn load_kubeconfig(flags: &Flags) -> Outcome<Kubeconfig> {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound && explicit.is_empty() => continue,
             Err(e) => {
                 let shown = path.display();
-                let words = kube::go_words::io(&e);
+                let words = gowords::errno(&e);
                 return if explicit.is_empty() || e.kind() != std::io::ErrorKind::NotFound {
                     fail(format!(
                         "error loading config file \"{shown}\": open {shown}: {words}"
@@ -121,7 +121,7 @@ pub fn read_manifests(names: &[&str], recursive: bool) -> Outcome<Vec<Manifest>>
 fn read_one(path: &Path) -> Outcome<Manifest> {
     let name = path.to_string_lossy().into_owned();
     let text = std::fs::read_to_string(path)
-        .map_err(|e| Error::Message(format!("open {name}: {}", kube::go_words::io(&e))))?;
+        .map_err(|e| Error::Message(format!("open {name}: {}", gowords::errno(&e))))?;
     Ok(Manifest { name, text })
 }
 

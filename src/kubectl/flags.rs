@@ -8,6 +8,7 @@
 //! stands without one.
 
 use crate::error::{Error, Outcome, fail};
+use completion::Known;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -73,6 +74,34 @@ fn parse_specs(text: &'static str) -> impl Iterator<Item = Spec> {
     })
 }
 
+/// The flags of a command, the global ones last.
+fn all_specs(specs: &'static str) -> impl Iterator<Item = Spec> {
+    parse_specs(specs).chain(parse_specs(GLOBAL))
+}
+
+impl Spec {
+    fn known(&self) -> Known {
+        Known {
+            name: self.name,
+            wants_value: self.bare.is_none(),
+        }
+    }
+}
+
+/// The flag of a command that has this long name.
+pub fn by_name(specs: &'static str, name: &str) -> Option<Known> {
+    all_specs(specs)
+        .find(|spec| spec.name == name)
+        .map(|spec| spec.known())
+}
+
+/// The flag of a command that has this letter.
+pub fn by_letter(specs: &'static str, letter: char) -> Option<Known> {
+    all_specs(specs)
+        .find(|spec| spec.short == Some(letter))
+        .map(|spec| spec.known())
+}
+
 /// A parsed command line.
 #[derive(Debug, Default)]
 pub struct Flags {
@@ -91,7 +120,7 @@ impl Flags {
     /// An unknown flag, a missing or malformed value.
     pub fn parse(specs: &'static str, words: &[String]) -> Outcome<Self> {
         let mut flags = Self {
-            specs: parse_specs(specs).chain(parse_specs(GLOBAL)).collect(),
+            specs: all_specs(specs).collect(),
             ..Self::default()
         };
         // A command that takes another program's words stops at the first of them.
@@ -203,6 +232,37 @@ impl Flags {
     /// Whether the flag stood on the command line.
     pub fn given(&self, name: &str) -> bool {
         self.given.contains_key(name)
+    }
+
+    /// Whether a flag of the command itself, and not a global one, was given.
+    pub fn own_given(&self) -> bool {
+        let is_global = |name: &str| parse_specs(GLOBAL).any(|spec| spec.name == name);
+        self.given.keys().any(|name| !is_global(name))
+    }
+
+    /// The flags that begin with `start` and may still be given, as they are typed: first
+    /// the global ones, then the command's own, each kind sorted. The root, which has no
+    /// name, takes the global ones for its own.
+    pub fn offered(&self, is_root: bool, start: &str) -> Vec<String> {
+        let is_own = |spec: &Spec| {
+            is_root
+                || spec.name == "help"
+                || !parse_specs(GLOBAL).any(|global| global.name == spec.name)
+        };
+        let mut specs: Vec<&Spec> = self
+            .specs
+            .iter()
+            .filter(|spec| matches!(spec.kind, Kind::List | Kind::Array) || !self.given(spec.name))
+            .collect();
+        specs.sort_by_key(|spec| (is_own(spec), spec.name));
+        specs
+            .into_iter()
+            .flat_map(|spec| {
+                let short = spec.short.map(|letter| format!("-{letter}"));
+                std::iter::once(format!("--{}", spec.name)).chain(short)
+            })
+            .filter(|word| word.starts_with(start))
+            .collect()
     }
 
     /// Whether this command has the flag.

@@ -7,6 +7,7 @@
 
 pub mod client;
 mod commands;
+mod complete;
 mod cx;
 mod error;
 mod files;
@@ -62,6 +63,11 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
 }
 
 async fn execute(words: Vec<String>) -> Outcome {
+    if let Some((first, words)) = words.split_first()
+        && let Some(described) = completion::asked(first.as_bytes())
+    {
+        return complete::run(words, described).await;
+    }
     let (command, rest) = match commands::find(&words)? {
         commands::Found::Command(command, rest) => (command, rest),
         commands::Found::Help(text) => return cx::put(&text),

@@ -95,7 +95,7 @@ impl Connector {
         self.inner
             .connect(self.name.clone(), stream)
             .await
-            .map_err(|e| Error::Connect(kube::go_words::tls(&e)))
+            .map_err(|e| Error::Connect(gowords::stream(&e)))
     }
 }
 
@@ -120,7 +120,7 @@ fn material(entry: &Map<String, Value>, name: &str) -> Outcome<Option<Vec<u8>>> 
         Ok(data) => Ok(Some(data)),
         Err(e) => fail(format!(
             "unable to read {name} {file} due to open {file}: {}",
-            kube::go_words::io(&e)
+            gowords::errno(&e)
         )),
     }
 }

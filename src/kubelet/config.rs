@@ -101,7 +101,7 @@ impl Config {
                      config file {0}, error failed to read kubelet config file {0:?}, error: open \
                      {0}: {1}",
                     path.display(),
-                    kube::go_words::io(&error)
+                    gowords::errno(&error)
                 )
             })?,
         };

@@ -140,9 +140,8 @@ async fn run(config: Config) -> ExitCode {
 /// What the kubelet can't do without; its unit starts it again and again until it is
 /// there.
 fn access(config: &Config) -> Result<Access, String> {
-    let stat = |path: &std::path::Path| {
-        std::fs::metadata(path).map_err(|error| kube::go_words::io(&error))
-    };
+    let stat =
+        |path: &std::path::Path| std::fs::metadata(path).map_err(|error| gowords::errno(&error));
     if let Err(why) = stat(&config.client_ca)
         && !config.client_ca.as_os_str().is_empty()
     {

@@ -167,21 +167,27 @@ impl Client {
             return Ok(sender.clone());
         }
         let access = &self.access;
-        let broken = |error: &dyn std::fmt::Display| {
-            Error::Connection(format!("{}:{}: {error}", access.host, access.port))
+        let address = format!("{}:{}", access.host, access.port);
+        let unreachable = |why: String| Error::Unreachable {
+            address: address.clone(),
+            why,
         };
         let stream = TcpStream::connect((access.host.as_str(), access.port))
             .await
-            .map_err(|error| broken(&error))?;
-        stream.set_nodelay(true).map_err(|error| broken(&error))?;
+            .map_err(|error| {
+                let why = gowords::errno(&error);
+                unreachable(format!("dial tcp {address}: connect: {why}"))
+            })?;
+        // Only small messages suffer from a failure here.
+        let _ = stream.set_nodelay(true);
         let stream = TlsConnector::from(Arc::clone(&access.tls))
             .connect(access.name.clone(), stream)
             .await
-            .map_err(|error| broken(&error))?;
+            .map_err(|error| unreachable(gowords::stream(&error)))?;
         let (sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
             .handshake(TokioIo::new(stream))
             .await
-            .map_err(|error| broken(&error))?;
+            .map_err(|error| unreachable(error.to_string()))?;
         // Its end shows at the next request, which connects again.
         tokio::spawn(connection);
         *shared = Some(sender.clone());

@@ -21,7 +21,15 @@ pub enum Error {
     /// The kubeconfig, or a file that it names, can't be used.
     #[error("{file}: {reason}")]
     Config { file: String, reason: String },
-    /// The server can't be reached, or the connection broke.
+    /// There is no connection to the server, in Go's words (see the room `gowords`).
+    #[error("{why}")]
+    Unreachable {
+        /// Host and port.
+        address: String,
+        /// `dial tcp 10.0.0.1:6443: connect: connection refused`
+        why: String,
+    },
+    /// The connection broke, or what came over it makes no sense.
     #[error("{0}")]
     Connection(String),
     /// The server refused; with its Status object, if it sent one.

@@ -417,6 +417,11 @@ fn objects_by_file() {
 }
 
 #[test]
+fn words_are_completed() {
+    Server::start().compare(include_str!("kubectl_side_by_side/completion.rows"));
+}
+
+#[test]
 fn generators_need_no_server() {
     server_with_files().compare(include_str!("kubectl_side_by_side/generators.rows"));
 }

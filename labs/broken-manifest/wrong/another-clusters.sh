@@ -24,7 +24,7 @@ spec:
     - --listen-client-urls=https://127.0.0.1:2379,https://10.0.0.4:2379
     - --listen-peer-urls=https://10.0.0.4:2380
     - --name=master
-    - --trusted-ca-file=/etc/kubernetes/pki/etcd/ca.crt
+    - --trusted-ca-file=/etc/kubernetes/pki/etcd/etcd-ca.crt
     image: registry.k8s.io/etcd:3.5.16-0
     name: etcd
     volumeMounts:
@@ -43,4 +43,8 @@ spec:
       type: DirectoryOrCreate
     name: etcd-data
 END
-for attempt in $(seq 20); do crictl ps -a --name '^etcd$' --state Exited -q | grep -q . && break; sleep 0.1; done
+# Until it has ended: before, the old one may still run, or its remains be what is found.
+for attempt in $(seq 300); do
+  crictl logs $(crictl ps -a --name '^etcd$' --state Exited -q | head -1) 2>&1 | grep -q -e 10.0.0.4 -e etcd-ca.crt && break
+  sleep 0.1
+done

@@ -23,7 +23,7 @@ for number in 1 2 3; do
   ssh -n etcd$number "sed -i -e 's|--initial-cluster=[^ ]*|--initial-cluster=$cluster|' -e 's/state=new/state=existing/' /etc/systemd/system/etcd.service
     systemctl daemon-reload; systemctl enable etcd; systemctl start etcd"
 done
-for attempt in $(seq 20); do
+for attempt in $(seq 120); do
   [ "$(etcdctl endpoint health --cluster 2>&1 | grep -c 'is healthy')" = 3 ] && break
   sleep 0.5
 done

@@ -26,8 +26,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::{
     flags::url::Url,
-    log,
-    tls::{PeerCheck, TlsError, TlsInfo, handshake_error},
+    tls::{PeerCheck, TlsError, TlsInfo},
 };
 
 /// How long a TLS handshake may take before the connection is given up.
@@ -89,7 +88,7 @@ pub async fn bind(url: &Url, options: SocketOptions) -> io::Result<Listener> {
         let listener = UnixListener::bind(Path::new(&path)).map_err(|error| {
             io::Error::new(
                 error.kind(),
-                format!("listen unix {path}: bind: {}", log::plain(&error)),
+                format!("listen unix {path}: bind: {}", gowords::errno(&error)),
             )
         })?;
         return Ok(Listener::Unix(listener, PathBuf::from(path)));
@@ -97,7 +96,7 @@ pub async fn bind(url: &Url, options: SocketOptions) -> io::Result<Listener> {
     let wrapped = |step: &str, error: &io::Error| {
         io::Error::new(
             error.kind(),
-            format!("listen tcp {}: {step}: {}", url.host, log::plain(error)),
+            format!("listen tcp {}: {step}: {}", url.host, gowords::errno(error)),
         )
     };
     let mut addresses: Vec<SocketAddr> = tokio::net::lookup_host(&url.host)
@@ -208,7 +207,7 @@ pub async fn serve(
                 connections.spawn(async move { server.run(connection).await });
             }
             Err(error) => {
-                crate::warn!("embed/etcd.go:882", "failed to accept a connection", "error" => log::plain(&error));
+                crate::warn!("embed/etcd.go:882", "failed to accept a connection", "error" => gowords::errno(&error));
                 // Most often no descriptors are left; closing connections brings some back.
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
@@ -293,7 +292,7 @@ impl Connections {
                 {
                     Ok(stream) => stream,
                     Err(error) => {
-                        return tls.rejected(&secured.address, None, &handshake_error(&error));
+                        return tls.rejected(&secured.address, None, &gowords::stream(&error));
                     }
                 };
                 if !tls.check.is_empty() {
@@ -311,7 +310,7 @@ impl Connections {
                     secured.common_name = common_name(stream.get_ref().1);
                     self.http(stream, secured).await;
                 }
-                Err(error) => tls.rejected(&secured.address, None, &handshake_error(&error)),
+                Err(error) => tls.rejected(&secured.address, None, &gowords::stream(&error)),
             },
         }
     }

@@ -9,8 +9,6 @@ use std::{
     },
 };
 
-use crate::log;
-
 /// Sends `READY=1` to the socket that `NOTIFY_SOCKET` names; nothing if it names none.
 pub(super) fn notify_ready() {
     crate::info!("etcdmain/main.go:44", "notifying init daemon");
@@ -18,7 +16,7 @@ pub(super) fn notify_ready() {
         Ok(()) => crate::info!("etcdmain/main.go:50", "successfully notified init daemon"),
         Err(error) => crate::error!(
             "etcdmain/main.go:47", "failed to notify systemd for readiness",
-            "error" => log::plain(&error),
+            "error" => gowords::errno(&error),
         ),
     }
 }

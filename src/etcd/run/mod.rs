@@ -144,7 +144,7 @@ fn read_settings(mut values: Values) -> Result<Values, String> {
         return Ok(values);
     }
     let text = fs::read_to_string(&path)
-        .map_err(|error| format!("open {path}: {}", log::plain(&error)))?;
+        .map_err(|error| format!("open {path}: {}", gowords::errno(&error)))?;
     let (values, unknown) = flags::parse_file(&text)?;
     for key in unknown {
         crate::warn!("embed/config.go:545", "found a key that means nothing in the configuration file", "path" => path, "key" => key);
@@ -230,7 +230,7 @@ fn inspect_data_dir(options: &Options) -> Result<bool, ExitCode> {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
         Err(error) => {
-            let error = format!("open {dir}: {}", log::plain(&error));
+            let error = format!("open {dir}: {}", gowords::errno(&error));
             let fields = [("dir", log::field(&dir)), ("error", log::field(error))];
             fatal(
                 "etcdmain/etcd.go:433",

@@ -12,8 +12,6 @@ use std::{
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use x509_parser::prelude::{CertificateRevocationList, FromDer, GeneralName, X509Certificate};
 
-use crate::log;
-
 /// What the reference says of a certificate without an allowed name, whoever showed it.
 pub(super) const NOT_ALLOWED: &str = "client certificate authentication failed";
 
@@ -224,7 +222,7 @@ fn quoted(words: &[String]) -> String {
 
 fn check_crl(path: &Path, chain: &[CertificateDer<'_>]) -> Result<(), String> {
     let bytes = fs::read(path)
-        .map_err(|error| format!("open {}: {}", path.display(), log::plain(&error)))?;
+        .map_err(|error| format!("open {}: {}", path.display(), gowords::errno(&error)))?;
     let der = match rustls_pki_types::CertificateRevocationListDer::from_pem_slice(&bytes) {
         Ok(pem) => pem.as_ref().to_vec(),
         Err(_) => bytes,

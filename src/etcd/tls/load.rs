@@ -18,7 +18,6 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
 use super::TlsError;
-use crate::log;
 
 /// Where Go looks for the system's CAs on Linux (`crypto/x509/root_linux.go`).
 const SYSTEM_ROOTS: [&str; 4] = [
@@ -31,7 +30,7 @@ const SYSTEM_ROOTS: [&str; 4] = [
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     fs::read(path).map_err(|error| TlsError::File {
         path: path.display().to_string(),
-        reason: log::plain(&error),
+        reason: gowords::errno(&error),
     })
 }
 

@@ -5,7 +5,7 @@
 mod check;
 mod dialed;
 mod load;
-mod words;
+mod suites;
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
@@ -19,7 +19,6 @@ use rustls::{
 
 pub use check::PeerCheck;
 use dialed::AllowedPeer;
-pub use words::handshake_error;
 
 /// A TLS version that flags can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -276,7 +275,7 @@ impl TlsInfo {
             let wanted = self
                 .cipher_suites
                 .iter()
-                .map(|name| words::cipher_suite(name))
+                .map(|name| suites::cipher_suite(name))
                 .collect::<Result<Vec<_>, _>>()?;
             // As in Go, the list is about TLS 1.2; the suites of 1.3 are always on.
             provider

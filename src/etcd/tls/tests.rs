@@ -121,7 +121,7 @@ async fn handshake(server: &TlsInfo, client: Arc<ClientConfig>) -> Result<Vec<St
                 .map(|der| check::Names::of(der).common)
                 .collect())
         }
-        Err(error) => Err(handshake_error(&error)),
+        Err(error) => Err(gowords::stream(&error)),
     };
     asking.abort();
     answer

@@ -128,8 +128,9 @@ fn read<'a>(options: &BTreeMap<&str, &'a str>) -> Result<Read<'a>, String> {
     };
     let file = |name| match option(name) {
         "" => Ok(Vec::new()),
-        path => std::fs::read(path)
-            .map_err(|error| format!("open {path}: {}", crate::log::plain(&error))),
+        path => {
+            std::fs::read(path).map_err(|error| format!("open {path}: {}", gowords::errno(&error)))
+        }
     };
     let files = (file("pub-key")?, file("priv-key")?);
     let method = option("sign-method");

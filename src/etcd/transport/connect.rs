@@ -26,8 +26,6 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use crate::tls::handshake_error;
-
 /// A client with a pool of connections.
 pub type HttpClient = Client<Connector, Body>;
 
@@ -79,7 +77,7 @@ impl Connector {
                 // As Go's net package words it.
                 io::Error::new(
                     error.kind(),
-                    format!("dial tcp {address}: connect: {}", crate::log::plain(&error)),
+                    format!("dial tcp {address}: connect: {}", gowords::errno(&error)),
                 )
             })?;
         // Only small messages suffer from a failure here.
@@ -96,7 +94,7 @@ impl Connector {
         let stream = TlsConnector::from(tls)
             .connect(name, tcp)
             .await
-            .map_err(|error| io::Error::new(error.kind(), handshake_error(&error)))?;
+            .map_err(|error| io::Error::new(error.kind(), gowords::stream(&error)))?;
         Ok(TokioIo::new(PeerStream::Tls(Box::new(stream))))
     }
 }

@@ -18,7 +18,7 @@ use tonic::body::Body;
 use super::endpoint::{self, Address};
 use super::preface::{Failure, Watched};
 use super::tls;
-use crate::go::{os, quote::quote};
+use crate::go::quote::quote;
 
 /// grpc-go gives a connection attempt so long (`minConnectTimeout`).
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -214,7 +214,7 @@ async fn dial(address: &Address) -> Result<(Box<dyn Stream>, String), String> {
         }
         Address::Unix(path) => match UnixStream::connect(path).await {
             Ok(unix) => Ok((Box::new(unix), format!("unix @->{path}"))),
-            Err(error) => Err(format!(" {path}: connect: {}", os::errno(&error))),
+            Err(error) => Err(format!(" {path}: connect: {}", gowords::errno(&error))),
         },
     }
 }
@@ -233,8 +233,9 @@ async fn dial_tcp(address: &str) -> Result<TcpStream, String> {
         match TcpStream::connect(candidate).await {
             Ok(stream) => return Ok(stream),
             Err(error) => {
-                first
-                    .get_or_insert_with(|| format!(" {candidate}: connect: {}", os::errno(&error)));
+                first.get_or_insert_with(|| {
+                    format!(" {candidate}: connect: {}", gowords::errno(&error))
+                });
             }
         }
     }

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::block_on;
 use crate::exit::Exit;
 use crate::flags::Parsed;
-use crate::go::{os, quote::quote};
+use crate::go::quote::quote;
 
 /// The service whose records name the endpoints for clients (`client/pkg/srv`).
 const SERVICE: &str = "etcd-client";
@@ -214,7 +214,7 @@ async fn by_udp(server: SocketAddr, id: u16, query: &[u8]) -> Result<Vec<u8>, St
     let failed = |operation: &str, error: &std::io::Error| {
         format!(
             "{operation} udp {server}: {operation}: {}",
-            os::errno(error)
+            gowords::errno(error)
         )
     };
     let any: IpAddr = match server {
@@ -259,7 +259,7 @@ async fn by_tcp(server: SocketAddr, query: &[u8]) -> Result<Vec<u8>, String> {
     };
     exchange
         .await
-        .map_err(|error: std::io::Error| format!("dial tcp {server}: {}", os::errno(&error)))
+        .map_err(|error: std::io::Error| format!("dial tcp {server}: {}", gowords::errno(&error)))
 }
 
 #[cfg(test)]

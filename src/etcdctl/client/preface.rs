@@ -106,7 +106,7 @@ impl<S> Watched<S> {
             Some(_) => format!(
                 "{operation} {}: {operation}: {}",
                 self.ends,
-                tls::describe(error)
+                gowords::errno(error)
             ),
             None => tls::describe(error),
         };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{AlertDescription, ClientConfig, InvalidMessage, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 
 use super::verify::{AcceptAny, GoVerifier, Refused};
 use crate::exit::Exit;
@@ -271,52 +271,17 @@ pub fn server_name(host: &str) -> Result<ServerName<'static>, String> {
 
 /// An error of an encrypted (or plain) stream in Go's words.
 pub fn describe(error: &io::Error) -> String {
-    if error.kind() == io::ErrorKind::UnexpectedEof {
-        return "EOF".into();
+    let refused =
+        error
+            .get_ref()
+            .and_then(|inner| match inner.downcast_ref::<rustls::Error>()? {
+                rustls::Error::InvalidCertificate(CertificateError::Other(other)) => {
+                    other.0.downcast_ref::<Refused>()
+                }
+                _ => None,
+            });
+    match refused {
+        Some(refused) => format!("tls: failed to verify certificate: {refused}"),
+        None => gowords::stream(error),
     }
-    let Some(tls) = error
-        .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-    else {
-        return os::errno(error);
-    };
-    match tls {
-        rustls::Error::InvalidCertificate(rustls::CertificateError::Other(other)) => {
-            match other.0.downcast_ref::<Refused>() {
-                Some(refused) => format!("tls: failed to verify certificate: {refused}"),
-                None => format!("tls: failed to verify certificate: {other}"),
-            }
-        }
-        rustls::Error::AlertReceived(alert) => format!("remote error: tls: {}", alert_text(*alert)),
-        rustls::Error::InvalidMessage(
-            InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
-        ) => "tls: first record does not look like a TLS handshake".into(),
-        other => format!("tls: {other}"),
-    }
-}
-
-/// `alertText` of Go's crypto/tls.
-fn alert_text(alert: AlertDescription) -> String {
-    match alert {
-        AlertDescription::UnexpectedMessage => "unexpected message",
-        AlertDescription::BadRecordMac => "bad record MAC",
-        AlertDescription::HandshakeFailure => "handshake failure",
-        AlertDescription::BadCertificate => "bad certificate",
-        AlertDescription::UnsupportedCertificate => "unsupported certificate",
-        AlertDescription::CertificateRevoked => "revoked certificate",
-        AlertDescription::CertificateExpired => "expired certificate",
-        AlertDescription::CertificateUnknown => "unknown certificate",
-        AlertDescription::IllegalParameter => "illegal parameter",
-        AlertDescription::UnknownCA => "unknown certificate authority",
-        AlertDescription::AccessDenied => "access denied",
-        AlertDescription::DecodeError => "error decoding message",
-        AlertDescription::DecryptError => "error decrypting message",
-        AlertDescription::ProtocolVersion => "protocol version not supported",
-        AlertDescription::InsufficientSecurity => "insufficient security level",
-        AlertDescription::InternalError => "internal error",
-        AlertDescription::NoApplicationProtocol => "no application protocol",
-        AlertDescription::CertificateRequired => "certificate required",
-        other => return format!("alert({})", u8::from(other)),
-    }
-    .into()
 }

@@ -1,93 +1,21 @@
 //! `__complete`: the words that may stand where the cursor is, for the scripts that
-//! `completion` prints. The answers are those of cobra 1.8: a candidate a line, its
-//! description after a tab, and a number at the end that tells the shell what else it
-//! may offer.
+//! `completion` prints.
 
-use std::io::Write as _;
+use completion::{Answer, Candidate, Directive, Known, Wanted};
 
 use super::value::Kind;
 use super::{Command, Flag, HELP_FLAG, Program, find, listed, parse};
 use crate::exit::{Exit, Outcome};
-
-/// What the shell may do beside offering the candidates.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Directive {
-    /// It may offer files, too.
-    Default = 0,
-    /// It must not.
-    NoFiles = 4,
-}
-
-impl Directive {
-    fn name(self) -> &'static str {
-        match self {
-            Directive::Default => "ShellCompDirectiveDefault",
-            Directive::NoFiles => "ShellCompDirectiveNoFileComp",
-        }
-    }
-}
-
-/// A word and what it means.
-type Candidate = (String, &'static str);
-
-/// The candidates, and an error that only a script's author needs to see.
-struct Answer {
-    candidates: Vec<Candidate>,
-    directive: Directive,
-    error: Option<String>,
-}
-
-impl Answer {
-    fn of(candidates: Vec<Candidate>, directive: Directive) -> Self {
-        Self {
-            candidates,
-            directive,
-            error: None,
-        }
-    }
-
-    fn failed(error: String) -> Self {
-        Self {
-            candidates: Vec::new(),
-            directive: Directive::Default,
-            error: Some(error),
-        }
-    }
-}
-
-/// Whether the word asks for candidates, and if so, whether with descriptions.
-pub fn asked(word: &[u8]) -> Option<bool> {
-    match word {
-        b"__complete" => Some(true),
-        b"__completeNoDesc" => Some(false),
-        _ => None,
-    }
-}
 
 /// Prints what may stand in the place of the last word.
 pub fn print(program: &'static Program, words: &[Vec<u8>], described: bool) -> Outcome {
     let Some((last, before)) = words.split_last() else {
         return Err(Exit::error("requires at least 1 arg(s), only received 0"));
     };
-    let answer = complete(program, before, last);
-    if let Some(error) = &answer.error {
-        tell!("[Debug] [Error] {error}");
-    }
-    let mut text = String::new();
-    for (word, about) in &answer.candidates {
-        text.push_str(word);
-        if described && !about.is_empty() {
-            text.push('\t');
-            text.push_str(about);
-        }
-        text.push('\n');
-    }
-    text.push_str(&format!(":{}\n", answer.directive as u8));
-    // The shell that asked may be gone.
-    let _ = std::io::stdout().write_all(text.as_bytes());
-    tell!(
-        "Completion ended with directive: {}",
-        answer.directive.name()
+    complete(program, before, last).write(
+        described,
+        &mut std::io::stdout(),
+        &mut std::io::stderr(),
     );
     Ok(())
 }
@@ -101,16 +29,10 @@ fn complete(program: &'static Program, before: &[Vec<u8>], last: &[u8]) -> Answe
     };
     let command = path[path.len() - 1];
     let last = String::from_utf8_lossy(last).into_owned();
-    // A flag that waits for its value takes the word as it is.
-    let value_of = match flag_under_cursor(&path, &mut rest, &last) {
-        Ok(value_of) => value_of,
-        Err(name) => {
-            return Answer::failed(format!(
-                "Subcommand '{}' does not support flag '{name}'",
-                command.name
-            ));
-        }
-    };
+    let wanted = flag_under_cursor(&path, &rest, &last);
+    if let Wanted::Value { apart: true, .. } = wanted {
+        rest.pop();
+    }
     let parsed = match parse::parse(&path, &rest) {
         Ok(parsed) => parsed,
         Err(why) => {
@@ -120,11 +42,17 @@ fn complete(program: &'static Program, before: &[Vec<u8>], last: &[u8]) -> Answe
             ));
         }
     };
-    if parsed.help {
-        return Answer::of(Vec::new(), Directive::NoFiles);
-    }
-    if value_of {
-        return Answer::of(Vec::new(), Directive::Default);
+    match wanted {
+        Wanted::UnknownFlag(name) => {
+            return Answer::failed(format!(
+                "Subcommand '{}' does not support flag '{name}'",
+                command.name
+            ));
+        }
+        _ if parsed.help => return Answer::of(Vec::new(), Directive::NoFiles),
+        // A flag that waits for its value takes the word as it is.
+        Wanted::Value { .. } => return Answer::of(Vec::new(), Directive::Default),
+        Wanted::Word => {}
     }
     let required = missing(&path, &parsed, &last);
     let closed = rest.iter().any(|word| word == b"--");
@@ -165,49 +93,25 @@ fn all_flags(path: &[&'static Command]) -> impl Iterator<Item = &'static Flag> {
     own.chain(inherited).chain(std::iter::once(&HELP_FLAG))
 }
 
-/// Whether the last word is the value of a flag: `--flag=va` or `--flag va`. The flag
-/// is then taken off the words before. The error is the name of an unknown flag.
-fn flag_under_cursor(
+fn flag_under_cursor<'a>(
     path: &[&'static Command],
-    before: &mut Vec<Vec<u8>>,
-    last: &str,
-) -> Result<bool, String> {
-    if before.iter().any(|word| word == b"--") {
-        return Ok(false);
-    }
-    if let Some((flag, _)) = last.split_once('=')
-        && let Some(name) = flag.strip_prefix("--")
-    {
-        return match all_flags(path).any(|flag| flag.name == name) {
-            true => Ok(true),
-            false => Err(name.to_owned()),
-        };
-    }
-    if last.starts_with('-') {
-        return Ok(false);
-    }
-    let Some(word) = before.last().filter(|word| word.starts_with(b"-")) else {
-        return Ok(false);
+    before: &[Vec<u8>],
+    last: &'a str,
+) -> Wanted<'a> {
+    let known = |flag: &'static Flag| Known {
+        name: flag.name,
+        wants_value: !flag.kind.is_switch(),
     };
-    let word = String::from_utf8_lossy(word).into_owned();
-    if word.contains('=') {
-        return Ok(false);
-    }
-    let flag = match word.strip_prefix("--") {
-        Some(name) => all_flags(path).find(|flag| flag.name == name),
-        None => {
-            let letter = word.chars().last();
-            all_flags(path).find(|flag| flag.short.is_some() && flag.short == letter)
-        }
-    };
-    match flag {
-        // An unknown one is told by the parser, with all its words.
-        Some(flag) if !flag.kind.is_switch() => {
-            before.pop();
-            Ok(true)
-        }
-        _ => Ok(false),
-    }
+    completion::wanted(
+        before,
+        last,
+        |name| all_flags(path).find(|flag| flag.name == name).map(known),
+        |letter| {
+            all_flags(path)
+                .find(|flag| flag.short == Some(letter))
+                .map(known)
+        },
+    )
 }
 
 /// Demanded flags that are not there yet.

@@ -204,7 +204,7 @@ pub fn run(program: &'static Program, words: Vec<OsString>) -> u8 {
 
 fn dispatch(program: &'static Program, words: Vec<Vec<u8>>) -> Outcome {
     let args = words.get(1..).unwrap_or_default();
-    if let Some(described) = args.first().and_then(|word| complete::asked(word)) {
+    if let Some(described) = args.first().and_then(|word| completion::asked(word)) {
         return complete::print(program, &args[1..], described);
     }
     let (path, rest) = find::find(&program.root, args).map_err(|message| {

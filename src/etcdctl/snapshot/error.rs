@@ -29,7 +29,7 @@ pub enum SnapshotError {
         source: io::Error,
     },
     /// The finished file can't be put in its place.
-    #[error("could not rename {} to {} (rename {} {}: {})", .from.display(), .to.display(), .from.display(), .to.display(), os::errno(.source))]
+    #[error("could not rename {} to {} (rename {} {}: {})", .from.display(), .to.display(), .from.display(), .to.display(), gowords::errno(.source))]
     Rename {
         /// The temporary file.
         from: PathBuf,

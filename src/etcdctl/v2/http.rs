@@ -14,10 +14,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use super::{client::Failure, url::Url};
-use crate::{
-    client::{describe, resolve, server_name},
-    go::os,
-};
+use crate::client::{describe, resolve, server_name};
 
 /// How long a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -192,8 +189,9 @@ async fn dial(address: &str) -> Result<TcpStream, String> {
         match TcpStream::connect(candidate).await {
             Ok(stream) => return Ok(stream),
             Err(error) => {
-                first
-                    .get_or_insert_with(|| format!(" {candidate}: connect: {}", os::errno(&error)));
+                first.get_or_insert_with(|| {
+                    format!(" {candidate}: connect: {}", gowords::errno(&error))
+                });
             }
         }
     }

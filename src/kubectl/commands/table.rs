@@ -67,6 +67,8 @@ pub static COMMANDS: &[Command] = &[
         concat!(printing!(), files!(), "force:b")),
     command("cluster-info", &[], "[flags]", "Display cluster information",
         ""),
+    command("completion", &[], "SHELL", "Output shell completion code for the specified shell (bash, zsh, fish, or powershell)",
+        ""),
     command("config", &[], "", "Modify kubeconfig files",
         ""),
     command("config current-context", &[], "", "Display the current-context", ""),

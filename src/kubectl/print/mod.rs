@@ -60,7 +60,7 @@ impl Format {
             || Error::Message("template format specified but no template given".to_owned());
         let file = |path: &str| {
             std::fs::read_to_string(path).map_err(|e| {
-                let words = kube::go_words::io(&e);
+                let words = gowords::errno(&e);
                 Error::Message(format!(
                     "error reading --template {path}, open {path}: {words}\n"
                 ))
@@ -104,7 +104,7 @@ impl Format {
                 let text = std::fs::read_to_string(path).map_err(|e| {
                     Error::Message(format!(
                         "error reading template {path}, open {path}: {}",
-                        kube::go_words::io(&e)
+                        gowords::errno(&e)
                     ))
                 })?;
                 Self::Columns(columns::Columns::parse_file(&text)?)

@@ -102,7 +102,7 @@ fn embed(body: &mut Map<String, Value>, field: &str) -> Outcome {
         return Ok(());
     };
     let bytes = std::fs::read(&path)
-        .map_err(|e| Error::Message(format!("open {path}: {}", kube::go_words::io(&e))))?;
+        .map_err(|e| Error::Message(format!("open {path}: {}", gowords::errno(&e))))?;
     body.remove(field);
     let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);
     body.insert(format!("{field}-data"), Value::from(encoded));
@@ -188,11 +188,7 @@ fn change(path: &Path, edit: impl FnOnce(&mut Value) -> Outcome) -> Outcome {
         Ok(text) => kubeconfig::parse(&path.to_string_lossy(), &text)?,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => kubeconfig::empty(),
         Err(e) => {
-            return fail(format!(
-                "open {}: {}",
-                path.display(),
-                kube::go_words::io(&e)
-            ));
+            return fail(format!("open {}: {}", path.display(), gowords::errno(&e)));
         }
     };
     let empty = kubeconfig::empty();

@@ -65,7 +65,7 @@ pub async fn run(cx: &Cx) -> Outcome {
         )),
         Err(e) => fail(format!(
             "failed to run \"{program}\": {}",
-            kube::go_words::io(&e)
+            gowords::errno(&e)
         )),
     }
 }

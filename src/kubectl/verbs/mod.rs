@@ -3,6 +3,7 @@
 mod apply;
 mod auth;
 mod cluster;
+mod completion;
 mod config;
 mod create;
 mod delete;
@@ -51,6 +52,7 @@ pub async fn dispatch(cx: &Cx) -> Outcome {
         "api-resources" => cluster::api_resources(cx).await,
         "api-versions" => cluster::api_versions(cx).await,
         "cluster-info" => cluster::cluster_info(cx).await,
+        "completion" => completion::run(cx),
         "explain" => explain::run(cx).await,
         "events" => cluster::events(cx).await,
         "top node" | "top pod" => cluster::top(cx).await,

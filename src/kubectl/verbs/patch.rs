@@ -40,7 +40,7 @@ pub async fn run(cx: &Cx) -> Outcome {
         std::fs::read_to_string(file).map_err(|e| {
             Error::Message(format!(
                 "unable to read patch file: open {file}: {}",
-                kube::go_words::io(&e)
+                gowords::errno(&e)
             ))
         })?
     };

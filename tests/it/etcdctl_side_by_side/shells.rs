@@ -6,7 +6,6 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::offline::text;
-use super::side::Side;
 
 /// Command lines, and what is offered for the word at their end.
 const LINES: &[(&str, &[&str])] = &[
@@ -15,7 +14,32 @@ const LINES: &[(&str, &[&str])] = &[
     ("etcdctl get --keys", &["--keys-only"]),
     ("etcdutl snapshot st", &["status"]),
     ("etcdutl snapshot restore --skip", &["--skip-hash-check"]),
+    ("kubectl desc", &["describe"]),
+    ("kubectl rollout p", &["pause"]),
+    ("kubectl get -o yam", &["yaml"]),
 ];
+
+/// What bash takes apart, and an alias.
+const IN_BASH: &[(&str, &[&str])] = &[
+    (
+        "kubectl get -o=jsonpath-",
+        &["jsonpath-as-json", "jsonpath-file"],
+    ),
+    ("kubectl get --output=", &["json", "yaml", "name"]),
+    ("kubectl get --output=ya", &["yaml"]),
+    (
+        "kubectl config use-context admin@cl",
+        &["@cluster-1", "@cluster-2"],
+    ),
+    (
+        "kubectl config use-context ",
+        &["admin@cluster-1", "admin@cluster-2"],
+    ),
+    ("kubectl apply -f ma", &["main.yaml", "many"]),
+    ("k rollout st", &["status"]),
+];
+
+const PROGRAMS: [&str; 3] = ["etcdctl", "etcdutl", "kubectl"];
 
 /// Whether a program is there; says so if it is not.
 fn is_there(shell: &str) -> bool {
@@ -32,12 +56,12 @@ fn is_there(shell: &str) -> bool {
     !missing
 }
 
-/// Both programs under their names, and their scripts for a shell.
+/// The programs under their names, and their scripts for a shell.
 fn prepare(shell: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a directory");
-    for program in ["etcdctl", "etcdutl"] {
-        let mut command = Side::Ours.program(program);
-        let script = command.args(["completion", shell]).output();
+    for program in PROGRAMS {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kubedrill"));
+        let script = command.args([program, "completion", shell]).output();
         let script = script.expect("our program runs");
         assert!(script.status.success(), "{script:?}");
         std::fs::write(dir.path().join(format!("{program}.{shell}")), script.stdout)
@@ -65,19 +89,62 @@ fn ask(dir: &Path, words: &[&str]) -> String {
     text(&output.stdout)
 }
 
+/// The words of a line as bash has them in `COMP_WORDS`.
+fn bash_words(line: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    for mut word in line.split(' ') {
+        while let Some(at) = word.find(['=', ':', '@']) {
+            words.extend(
+                [&word[..at], &word[at..=at]]
+                    .iter()
+                    .filter(|word| !word.is_empty()),
+            );
+            word = &word[at + 1..];
+            if word.is_empty() {
+                break;
+            }
+        }
+        if !word.is_empty() || line.ends_with(' ') {
+            words.push(word);
+        }
+    }
+    words
+}
+
+const KUBECONFIG: &str = "apiVersion: v1
+kind: Config
+contexts:
+- {name: admin@cluster-1, context: {}}
+- {name: admin@cluster-2, context: {}}
+";
+
 #[test]
 fn bash_completes_with_our_script() {
     let dir = prepare("bash");
-    for (line, offered) in LINES {
-        let mut words: Vec<&str> = line.split(' ').collect();
-        let program = words.remove(0);
+    let path = |name: &str| dir.path().join(name);
+    std::fs::create_dir_all(path(".kube")).expect("a directory");
+    std::fs::write(path(".kube/config"), KUBECONFIG).expect("a file");
+    std::fs::create_dir(path("many")).expect("a directory");
+    for name in ["main.yaml", "main.txt"] {
+        std::fs::write(path(name), "").expect("a file");
+    }
+    for (line, offered) in LINES.iter().chain(IN_BASH) {
+        let words = bash_words(line);
         let quoted: String = words.iter().map(|word| format!(" '{word}'")).collect();
+        let program = if words[0] == "k" { "kubectl" } else { words[0] };
         let script = format!(
-            "source {program}.bash; COMP_WORDS=('{program}'{quoted}); COMP_CWORD={}; COMP_TYPE=9; _{program}_complete; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
-            words.len()
+            "source {program}.bash; COMP_LINE='{line}'; COMP_WORDS=({quoted}); COMP_CWORD={}; COMP_TYPE=9; __start_{program}; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            words.len() - 1
         );
         let said = ask(dir.path(), &["bash", "--norc", "-c", &script]);
-        assert_eq!(said.lines().collect::<Vec<_>>(), *offered, "{line}");
+        let said: Vec<&str> = said.lines().collect();
+        // All formats are many.
+        let said = if line.ends_with('=') {
+            &said[..3]
+        } else {
+            &said
+        };
+        assert_eq!(said, *offered, "{line}");
     }
 }
 
@@ -89,13 +156,11 @@ fn fish_completes_with_our_script() {
     let dir = prepare("fish");
     for (line, offered) in LINES {
         let script =
-            format!("source etcdctl.fish; source etcdutl.fish; complete --do-complete '{line}'");
+            format!("for file in *.fish; source $file; end; complete --do-complete '{line}'");
         let said = ask(dir.path(), &["fish", "--no-config", "-c", &script]);
         let mut words = Vec::new();
         for line in said.lines() {
-            let (word, about) = line.split_once('\t').expect("a description");
-            assert!(!about.is_empty(), "{line}");
-            words.push(word);
+            words.push(line.split_once('\t').map_or(line, |(word, _)| word));
         }
         assert_eq!(words, *offered, "{line}");
     }
@@ -105,7 +170,7 @@ fn fish_completes_with_our_script() {
 /// when what is waited for is there.
 const TYPE: &str = r#"zmodload zsh/zpty
 zpty inner zsh -f -i
-zpty -w inner "PS1=; autoload -U compinit; compinit -u -D; source ./etcdctl.zsh; source ./etcdutl.zsh; echo REA''DY"
+zpty -w inner "PS1=; autoload -U compinit; compinit -u -D; for file in ./*.zsh; do source \$file; done; echo REA''DY"
 zpty -r -m inner said '*READY*'
 zpty -w -n inner "$1"$'\t'
 shift
@@ -140,7 +205,7 @@ fn powershell_completes_with_our_script() {
     let dir = prepare("powershell");
     for (line, offered) in LINES {
         let script = format!(
-            "foreach ($name in 'etcdctl', 'etcdutl') {{ Invoke-Expression (Get-Content -Raw \"$name.powershell\") }}; (TabExpansion2 -inputScript '{line}' -cursorColumn {}).CompletionMatches.CompletionText",
+            "foreach ($name in 'etcdctl', 'etcdutl', 'kubectl') {{ Invoke-Expression (Get-Content -Raw \"$name.powershell\") }}; (TabExpansion2 -inputScript '{line}' -cursorColumn {}).CompletionMatches.CompletionText",
             line.len()
         );
         let said = ask(dir.path(), &["pwsh", "-NoProfile", "-Command", &script]);

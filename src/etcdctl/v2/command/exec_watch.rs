@@ -3,10 +3,7 @@
 use std::process::{Command, exit};
 
 use super::{End, bad_args, end_at_interrupt, server_error};
-use crate::{
-    go::os,
-    v2::{Context, client::Client, keys::Watch, response::Response},
-};
+use crate::v2::{Context, client::Client, keys::Watch, response::Response};
 
 /// Runs a program at every change of a key.
 pub fn run(context: &Context) -> Result<(), End> {
@@ -59,7 +56,7 @@ fn start(program: &str, words: &[String], response: &Response) {
                 (std::io::ErrorKind::NotFound, false) => {
                     format!("exec: {program:?}: executable file not found in $PATH")
                 }
-                _ => format!("fork/exec {program}: {}", os::errno(&error)),
+                _ => format!("fork/exec {program}: {}", gowords::errno(&error)),
             };
             let _ = std::io::Write::write_all(&mut std::io::stderr(), why.as_bytes());
             exit(1);

@@ -21,7 +21,7 @@ fn read(path: &str) -> Outcome<Vec<u8>> {
         Error::Message(
             format!(
                 "error reading {path}: {operation} {path}: {}",
-                kube::go_words::io(&e)
+                gowords::errno(&e)
             )
             .replace(": open ", ": ")
             .replace(&format!("{path}: {path}: "), &format!("{path}: ")),
@@ -106,7 +106,7 @@ fn from_file(source: &str, entries: &mut Entries) -> Outcome {
         None => (None, source),
     };
     let meta = std::fs::metadata(path)
-        .map_err(|e| Error::Message(format!("error reading {path}: {}", kube::go_words::io(&e))))?;
+        .map_err(|e| Error::Message(format!("error reading {path}: {}", gowords::errno(&e))))?;
     if !meta.is_dir() {
         let name = Path::new(path)
             .file_name()
@@ -225,7 +225,7 @@ pub(super) async fn tls(cx: &Cx) -> Outcome {
         std::fs::read(path).map_err(|e| {
             Error::Message(format!(
                 "Cannot read file {path}, open {path}: {}",
-                kube::go_words::io(&e)
+                gowords::errno(&e)
             ))
         })
     };

@@ -1,25 +1,8 @@
-//! `completion bash|zsh|fish|powershell`: scripts that ask the program itself, by its
-//! hidden command `__complete`, what may stand where the cursor is.
+//! `completion bash|zsh|fish|powershell`: the scripts of the room `completion`.
 
 use crate::exit::{Exit, Outcome};
 use crate::flags::Invocation;
 use crate::print;
-
-/// In a script, the name of the program.
-const NAME: &str = "PROGRAM";
-
-/// In a script, the hidden command.
-const ASK: &str = "__complete";
-
-fn script(shell: &str) -> Option<&'static str> {
-    Some(match shell {
-        "bash" => include_str!("bash.txt"),
-        "fish" => include_str!("fish.txt"),
-        "powershell" => include_str!("powershell.txt"),
-        "zsh" => include_str!("zsh.txt"),
-        _ => return None,
-    })
-}
 
 /// Where the script of a shell belongs.
 pub const fn about(shell: &str) -> &'static str {
@@ -51,12 +34,9 @@ pub fn etcdutl(invocation: &mut Invocation) -> Outcome {
 
 fn print(invocation: &Invocation, program: &str) -> Outcome {
     let shell = invocation.path.last().map_or("", |command| command.name);
-    let Some(script) = script(shell) else {
-        return Err(Exit::bad_args(format!("no script for {shell}")));
-    };
-    let mut text = script.replace(NAME, program);
-    if invocation.flag("no-descriptions") {
-        text = text.replace(ASK, "__completeNoDesc");
+    let described = !invocation.flag("no-descriptions");
+    match completion::script(shell, program, described) {
+        Some(script) => print::stdout(script.as_bytes()),
+        None => Err(Exit::bad_args(format!("no script for {shell}"))),
     }
-    print::stdout(text.as_bytes())
 }
