@@ -138,8 +138,20 @@ impl Pager {
 
     /// All bytes of page `id` and of the overflow that its header names.
     pub(crate) fn read_raw(&self, id: u64, high: u64) -> Result<Bytes> {
-        let mut data = vec![0; self.page_size];
-        self.read_at(id, &mut data)?;
+        self.read_raw_guessing(id, high, 0)
+    }
+
+    /// Like [`Pager::read_raw`]; `guess` pages of overflow are read along with the first,
+    /// which saves a read where there are as many.
+    pub(crate) fn read_raw_guessing(&self, id: u64, high: u64, guess: u32) -> Result<Bytes> {
+        let behind = (self.file_len() / self.page_size as u64).saturating_sub(id + 1);
+        let guess = u64::from(guess).min(behind) as usize;
+        let mut data = vec![0; (guess + 1) * self.page_size];
+        match self.read_at(id, &mut data) {
+            // What can't be read may be a page that nobody asked for.
+            Err(_) if guess > 0 => return self.read_raw(id, high),
+            read => read?,
+        }
         // A page always holds a header: the page size is at least 1024.
         let overflow = PageHeader::read(&data).map_or(0, |header| header.overflow);
         if overflow > 0 {
@@ -161,10 +173,13 @@ impl Pager {
                     format!("a file of {} bytes", self.file_len()),
                 ));
             }
-            data.resize(size, 0);
-            let (_, rest) = data.split_at_mut(self.page_size);
-            self.read_at(id + 1, rest)?;
+            if size > data.len() {
+                data.resize(size, 0);
+                let (_, rest) = data.split_at_mut((guess + 1) * self.page_size);
+                self.read_at(id + 1 + guess as u64, rest)?;
+            }
         }
+        data.truncate((overflow as usize + 1) * self.page_size);
         debug_assert!(data.len() >= HEADER_BYTES);
         Ok(data.into())
     }

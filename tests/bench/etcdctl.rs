@@ -1,6 +1,8 @@
-//! `cargo bench --bench etcdctl [-- --size 1G --runs 5]`: our `etcdctl` and `etcdutl`
-//! beside the reference's, as whole processes, in turn. Wall time, and the most memory
-//! that a process had at once.
+//! `cargo bench --bench etcdctl`: our `etcdctl` and `etcdutl` beside the reference's, as
+//! whole processes, in turn. Wall time, and the most memory that a process had at once.
+//!
+//! After `--`: `--size 1G` of the snapshot, `--runs 5`, `--program target/dist/kubedrill`
+//! for a program that was built before.
 
 use std::{
     env, fs,
@@ -109,6 +111,8 @@ fn measure(program: &Path, words: &[String]) -> Result<Taken> {
 struct Plan {
     size: u64,
     runs: usize,
+    /// Ours; without the flag, what Cargo has built with this benchmark.
+    program: PathBuf,
 }
 
 impl Plan {
@@ -116,6 +120,7 @@ impl Plan {
         let mut plan = Self {
             size: 1 << 30,
             runs: 5,
+            program: env!("CARGO_BIN_EXE_kubedrill").into(),
         };
         let mut words = words.iter();
         while let Some(word) = words.next() {
@@ -124,7 +129,11 @@ impl Plan {
                 BENCH => {}
                 "--size" => plan.size = bytes(value()?)?,
                 "--runs" => plan.runs = value()?.parse::<usize>()?.max(1),
-                other => return Err(format!("{other}: known are --size and --runs").into()),
+                "--program" => plan.program = fs::canonicalize(value()?)?,
+                other => {
+                    let known = "--size, --runs and --program";
+                    return Err(format!("{other}: known are {known}").into());
+                }
             }
         }
         Ok(plan)
@@ -190,7 +199,7 @@ fn bench(words: &[String]) -> Result<()> {
     ];
     for (name, program, goal, words) in works {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        let sides = [theirs(program), ours(dir.path(), program)?];
+        let sides = [theirs(program), ours(dir.path(), &plan.program, program)?];
         let mut taken = [Vec::new(), Vec::new()];
         for _ in 0..plan.runs {
             for (side, taken) in sides.iter().zip(&mut taken) {
@@ -233,10 +242,10 @@ fn theirs(program: &str) -> PathBuf {
 }
 
 /// Our program under the name that it is called by.
-fn ours(dir: &Path, program: &str) -> Result<PathBuf> {
+fn ours(dir: &Path, kubedrill: &Path, program: &str) -> Result<PathBuf> {
     let link = dir.join(program);
     if !link.exists() {
-        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_kubedrill"), &link)?;
+        std::os::unix::fs::symlink(kubedrill, &link)?;
     }
     Ok(link)
 }
