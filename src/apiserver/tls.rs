@@ -179,8 +179,8 @@ pub fn client_config(
 pub async fn connect(host: &str, port: u16, tls: Option<Arc<ClientConfig>>) -> std::io::Result<Io> {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let tcp = TcpStream::connect((bare, port)).await.map_err(|e| {
-        let why = gowords::errno(&e);
-        std::io::Error::new(e.kind(), format!("dial tcp {host}:{port}: connect: {why}"))
+        let why = gowords::dial(&format!("{host}:{port}"), &e);
+        std::io::Error::new(e.kind(), why)
     })?;
     tcp.set_nodelay(true)?;
     let Some(config) = tls else {

@@ -2,6 +2,7 @@
 //! for are written in Go, and people search for what those say.
 //!
 //! Source: Go 1.22, `crypto/tls/alert.go`, `crypto/x509/verify.go`, `syscall/zerrors_*.go`.
+//! Where Go has no such error, the words are of the same kind.
 
 #![forbid(unsafe_code)]
 
@@ -9,7 +10,7 @@ use std::io;
 
 use jiff::Timestamp;
 use rustls::pki_types::{ServerName, UnixTime};
-use rustls::{AlertDescription, CertificateError};
+use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
 /// An error of the operating system: `no such file or directory`.
 #[must_use]
@@ -18,8 +19,7 @@ pub fn errno(error: &io::Error) -> String {
 }
 
 /// Without the number, and in small letters at the start.
-#[must_use]
-pub fn plain(text: &str) -> String {
+fn plain(text: &str) -> String {
     let text = text.split(" (os error").next().unwrap_or(text);
     let mut letters = text.chars();
     match letters.next() {
@@ -40,9 +40,22 @@ pub fn stream(error: &io::Error) -> String {
     }
 }
 
-/// An error of TLS.
+/// Why there is no connection to `address` (host and port).
 #[must_use]
-pub fn tls(error: &rustls::Error) -> String {
+pub fn dial(address: &str, error: &io::Error) -> String {
+    match (error.kind(), error.raw_os_error()) {
+        (io::ErrorKind::TimedOut, _) => format!("dial tcp {address}: i/o timeout"),
+        (_, Some(_)) => format!("dial tcp {address}: connect: {}", errno(error)),
+        // The resolver's errors have no number.
+        (_, None) => {
+            let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+            format!("dial tcp: lookup {host}: no such host")
+        }
+    }
+}
+
+/// An error of TLS.
+fn tls(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InvalidCertificate(why) => format!(
             "tls: failed to verify certificate: x509: {}",
@@ -54,9 +67,9 @@ pub fn tls(error: &rustls::Error) -> String {
         rustls::Error::NoCertificatesPresented => {
             "tls: client didn't provide a certificate".to_owned()
         }
-        rustls::Error::InvalidMessage(_) | rustls::Error::InappropriateMessage { .. } => {
-            "tls: first record does not look like a TLS handshake".to_owned()
-        }
+        rustls::Error::InvalidMessage(
+            InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
+        ) => "tls: first record does not look like a TLS handshake".to_owned(),
         rustls::Error::PeerIncompatible(reason) => {
             format!("tls: no protocol or cipher suite in common ({reason:?})")
         }
@@ -114,18 +127,21 @@ fn other_name(expected: &ServerName<'_>, presented: &[String]) -> String {
         .map(|name| name.split_once('(').map_or(name.as_str(), |(_, rest)| rest))
         .map(|name| name.trim_end_matches(')').trim_matches('"'))
         .collect();
-    match names.is_empty() {
-        true => format!(
-            "cannot validate certificate for {expected} because it doesn't contain any IP SANs"
-        ),
-        false => format!(
+    match (names.is_empty(), is_address) {
+        (false, _) => format!(
             "certificate is valid for {}, not {expected}",
             names.join(", ")
         ),
+        (true, true) => format!(
+            "cannot validate certificate for {expected} because it doesn't contain any IP SANs"
+        ),
+        (true, false) => {
+            format!("certificate is not valid for any names, but wanted to match {expected}")
+        }
     }
 }
 
-/// `alertText` of Go's `crypto/tls`, without its `tls: `.
+/// The common ones of `alertText` in Go's `crypto/tls`, without its `tls: `.
 fn alert_text(alert: AlertDescription) -> String {
     let text = match alert {
         AlertDescription::UnexpectedMessage => "unexpected message",
@@ -166,6 +182,18 @@ mod tests {
             stream(&io::Error::from_raw_os_error(104)),
             "read: connection reset by peer"
         );
+        for (error, text) in [
+            (
+                io::Error::from_raw_os_error(111),
+                "dial tcp h:1: connect: connection refused",
+            ),
+            (
+                io::Error::other("failed to lookup address information"),
+                "dial tcp: lookup h: no such host",
+            ),
+        ] {
+            assert_eq!(dial("h:1", &error), text);
+        }
         for (alert, text) in [
             (AlertDescription::BadCertificate, "bad certificate"),
             (AlertDescription::DecodeError, "error decoding message"),
@@ -196,10 +224,17 @@ mod tests {
             ),
             (
                 CertificateError::NotValidForNameContext {
-                    expected: host,
+                    expected: host.clone(),
                     presented: vec!["DnsName(\"a\")".into(), "IpAddress(10.0.0.1)".into()],
                 },
                 "certificate is valid for a, not etcd",
+            ),
+            (
+                CertificateError::NotValidForNameContext {
+                    expected: host,
+                    presented: vec!["IpAddress(10.0.0.1)".into()],
+                },
+                "certificate is not valid for any names, but wanted to match etcd",
             ),
         ] {
             assert_eq!(certificate(&why), text);

@@ -159,24 +159,9 @@ impl Client {
     }
 
     fn dial_error(&self, e: &std::io::Error) -> Error {
-        use std::io::ErrorKind;
-        let host = &self.host;
         match e.kind() {
-            ErrorKind::ConnectionRefused => Error::Refused(host.clone()),
-            ErrorKind::TimedOut => Error::Connect(format!("dial tcp {host}: i/o timeout")),
-            ErrorKind::HostUnreachable => {
-                Error::Connect(format!("dial tcp {host}: connect: no route to host"))
-            }
-            ErrorKind::NetworkUnreachable => {
-                Error::Connect(format!("dial tcp {host}: connect: network is unreachable"))
-            }
-            _ if e.raw_os_error().is_none() => {
-                let name = host
-                    .rsplit_once(':')
-                    .map_or(host.as_str(), |(name, _)| name);
-                Error::Connect(format!("dial tcp: lookup {name}: no such host"))
-            }
-            _ => Error::Connect(format!("dial tcp {host}: {e}")),
+            std::io::ErrorKind::ConnectionRefused => Error::Refused(self.host.clone()),
+            _ => Error::Connect(gowords::dial(&self.host, e)),
         }
     }
 

@@ -74,9 +74,10 @@ fn parse_specs(text: &'static str) -> impl Iterator<Item = Spec> {
     })
 }
 
-/// The flags of a command, the global ones last.
+/// The flags of a command, then the global ones that it has none of the same name for.
 fn all_specs(specs: &'static str) -> impl Iterator<Item = Spec> {
-    parse_specs(specs).chain(parse_specs(GLOBAL))
+    let own = move |name: &str| parse_specs(specs).any(|spec| spec.name == name);
+    parse_specs(specs).chain(parse_specs(GLOBAL).filter(move |spec| !own(spec.name)))
 }
 
 impl Spec {
@@ -105,7 +106,9 @@ pub fn by_letter(specs: &'static str, letter: char) -> Option<Known> {
 /// A parsed command line.
 #[derive(Debug, Default)]
 pub struct Flags {
+    /// The command's own ones come first.
     specs: Vec<Spec>,
+    own_count: usize,
     given: HashMap<&'static str, Vec<String>>,
     /// What is no flag, in order.
     pub args: Vec<String>,
@@ -121,6 +124,7 @@ impl Flags {
     pub fn parse(specs: &'static str, words: &[String]) -> Outcome<Self> {
         let mut flags = Self {
             specs: all_specs(specs).collect(),
+            own_count: parse_specs(specs).count(),
             ..Self::default()
         };
         // A command that takes another program's words stops at the first of them.
@@ -234,21 +238,23 @@ impl Flags {
         self.given.contains_key(name)
     }
 
-    /// Whether a flag of the command itself, and not a global one, was given.
+    /// Whether the flag is the command's own, and not a global one.
+    pub fn is_own(&self, name: &str) -> bool {
+        self.specs[..self.own_count]
+            .iter()
+            .any(|spec| spec.name == name)
+    }
+
+    /// Whether a flag of the command itself was given.
     pub fn own_given(&self) -> bool {
-        let is_global = |name: &str| parse_specs(GLOBAL).any(|spec| spec.name == name);
-        self.given.keys().any(|name| !is_global(name))
+        self.given.keys().any(|name| self.is_own(name))
     }
 
     /// The flags that begin with `start` and may still be given, as they are typed: first
     /// the global ones, then the command's own, each kind sorted. The root, which has no
     /// name, takes the global ones for its own.
     pub fn offered(&self, is_root: bool, start: &str) -> Vec<String> {
-        let is_own = |spec: &Spec| {
-            is_root
-                || spec.name == "help"
-                || !parse_specs(GLOBAL).any(|global| global.name == spec.name)
-        };
+        let is_own = |spec: &Spec| is_root || spec.name == "help" || self.is_own(spec.name);
         let mut specs: Vec<&Spec> = self
             .specs
             .iter()

@@ -234,24 +234,36 @@ pub async fn from_args(cx: &Cx, args: &[String]) -> Outcome<Selection> {
 /// # Errors
 /// The server's.
 pub async fn list(cx: &Cx, res: Res, all_namespaces: bool) -> Outcome<Vec<Item>> {
+    let selector = |flag: &str| match cx.flags.has(flag) {
+        true => cx.text(flag),
+        false => "",
+    };
+    let (fields, labels) = (selector("field-selector"), selector("selector"));
+    list_by(cx, res, all_namespaces, fields, labels).await
+}
+
+/// Fetches all objects of a kind that these selectors let through; empty ones let all.
+///
+/// # Errors
+/// The server's.
+pub async fn list_by(
+    cx: &Cx,
+    res: Res,
+    all_namespaces: bool,
+    fields: &str,
+    labels: &str,
+) -> Outcome<Vec<Item>> {
     let namespace = if res.namespaced && !all_namespaces {
         cx.namespace()?
     } else {
         String::new()
     };
-    let selector = |flag: &str| {
-        if cx.flags.has(flag) {
-            cx.text(flag).to_owned()
-        } else {
-            String::new()
-        }
-    };
     let mut items = Vec::new();
     let mut more = String::new();
     loop {
         let path = Target::new(res.path(&namespace, ""))
-            .with_some("fieldSelector", &selector("field-selector"))
-            .with_some("labelSelector", &selector("selector"))
+            .with_some("fieldSelector", fields)
+            .with_some("labelSelector", labels)
             .with("limit", "500")
             .with_some("continue", &more)
             .finish();

@@ -174,10 +174,7 @@ impl Client {
         };
         let stream = TcpStream::connect((access.host.as_str(), access.port))
             .await
-            .map_err(|error| {
-                let why = gowords::errno(&error);
-                unreachable(format!("dial tcp {address}: connect: {why}"))
-            })?;
+            .map_err(|error| unreachable(gowords::dial(&address, &error)))?;
         // Only small messages suffer from a failure here.
         let _ = stream.set_nodelay(true);
         let stream = TlsConnector::from(Arc::clone(&access.tls))

@@ -57,6 +57,22 @@ const SUBMISSIONS: &[(&str, &str, u64, &str)] = &[
         "",
     ),
     (
+        "reads-the-checks",
+        "found=$(find / \\( -path /proc -o -path /usr \\) -prune -o \\( -name lab.toml -o -path '*/solutions/*' -o -name 'right.sh*' \\) -print 2>/dev/null); \
+         found+=$(cat /proc/*/environ 2>/dev/null | tr '\\0' '\\n' | grep -e ^KUBEDRILL -e lab.toml); \
+         [ -z \"$found\" ] && exec kubectl create configmap owner -n team --from-literal=name=$owner",
+        200,
+        "",
+    ),
+    (
+        "writes-the-report",
+        "report='{\"report\":{\"earned_hundredths\":200,\"passed\":true}}'; echo \"$report\"; echo \"$report\" >&2; \
+         for place in / /tmp /run /run/kubedrill-lab /proc/1/fd /proc/1/root /var/lib; do \
+         echo \"$report\" >$place/report.json; echo \"$report\" >$place/writes-the-report.sh.json; done",
+        0,
+        "",
+    ),
+    (
         "leaves-the-node",
         "mknod /tmp/disk b 8 0; cat /proc/1/root/etc/shadow; mount -t proc none /mnt; \
          ls /proc/*/root/../.. /mnt/*/root; ln -s / /opt/host; exec kubectl create configmap owner -n team --from-literal=name=$owner",
@@ -109,6 +125,21 @@ fn every_submission_is_graded_and_nothing_is_left() {
     let again: serde_json::Value = serde_json::from_str(&second.stdout).expect("JSON");
     assert_eq!(again[0], graded[0]);
     assert!(second.stderr.contains("right.sh: taken from"), "{second:?}");
+}
+
+/// Without an API server the grader can't look: that is no failure of who is graded.
+#[test]
+fn what_could_not_be_looked_at_has_a_status_of_its_own() {
+    let home = Home::new();
+    let lab = home.path().join("labs/small");
+    run(home.kubedrill(["new"]).arg(&lab), "").expect(0);
+    let script = "mv /etc/kubernetes/manifests/kube-apiserver.yaml /root/; \
+                  while pgrep -x kube-apiserver; do sleep 0.1; done";
+    fs::write(home.path().join("dark.sh"), script).expect("written");
+    let mut grade = home.kubedrill(["grade", "--submission", "dark.sh"]);
+    let ended = run(grade.arg(&lab), "").expect(3);
+    assert!(ended.stdout.contains("could not look"), "{ended:?}");
+    assert!(!ended.stdout.contains("failed"), "{ended:?}");
 }
 
 #[test]

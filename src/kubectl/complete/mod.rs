@@ -12,6 +12,10 @@ use crate::cx::Cx;
 use crate::error::{Outcome, fail};
 use crate::flags::{self, Flags};
 use completion::{Answer, Candidate, Directive, Wanted};
+use std::time::Duration;
+
+/// How long the server may take to tell what there is.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Flags that a command can't do without.
 const DEMANDED: &[(&str, &[&str])] = &[
@@ -32,9 +36,10 @@ pub async fn run(words: &[String], described: bool) -> Outcome {
     let Some((last, before)) = words.split_last() else {
         return fail("requires at least 1 arg(s), only received 0");
     };
-    complete(before, last)
-        .await
-        .write(described, &mut std::io::stdout(), &mut std::io::stderr());
+    // Who presses a key waits: a server that does not answer has nothing to offer.
+    let answer = tokio::time::timeout(PATIENCE, complete(before, last)).await;
+    let answer = answer.unwrap_or_else(|_| Answer::of(Vec::new(), Directive::NoFiles));
+    answer.write(described, &mut std::io::stdout(), &mut std::io::stderr());
     Ok(())
 }
 

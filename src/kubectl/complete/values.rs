@@ -32,7 +32,7 @@ pub async fn of(cx: &Cx, flag: &str, typed: &str) -> Answer {
         "namespace" => Answer::words(objects(cx, "namespaces", typed).await, Directive::NoFiles),
         "context" => entries(cx, Section::Contexts, typed),
         "cluster" => entries(cx, Section::Clusters, typed),
-        "user" => entries(cx, Section::Users, typed),
+        "user" if !cx.flags.is_own("user") => entries(cx, Section::Users, typed),
         "output" if cx.command == "get" => {
             let formats = FORMATS.iter().filter(|format| format.starts_with(typed));
             Answer::words(formats.map(|&format| format.into()), Directive::NoFiles)
@@ -64,14 +64,14 @@ pub fn entries(cx: &Cx, section: Section, start: &str) -> Answer {
     Answer::words(names, Directive::NoFiles)
 }
 
-/// Names of the objects of some types (`pods,svc`, `all`) in the namespace in force; none
-/// if the server does not tell them.
+/// Names of the objects of some types (`pods,svc`, `all`) in the namespace in force,
+/// whatever the command's selectors say; none if the server does not tell them.
 pub async fn objects(cx: &Cx, types: &str, start: &str) -> Vec<String> {
     let names: Outcome<Vec<String>> = async {
         let mut names = Vec::new();
         for word in types.split(',').filter(|word| !word.is_empty()) {
             for res in mapping::by_word(cx, word).await? {
-                let items = source::list(cx, res, false).await?;
+                let items = source::list_by(cx, res, false, "", "").await?;
                 names.extend(items.into_iter().map(|item| item.name));
             }
         }

@@ -17,6 +17,7 @@ const LINES: &[(&str, &[&str])] = &[
     ("kubectl desc", &["describe"]),
     ("kubectl rollout p", &["pause"]),
     ("kubectl get -o yam", &["yaml"]),
+    ("kubectl get --output=yam", &["yaml"]),
 ];
 
 /// What bash takes apart, and an alias.
@@ -26,7 +27,8 @@ const IN_BASH: &[(&str, &[&str])] = &[
         &["jsonpath-as-json", "jsonpath-file"],
     ),
     ("kubectl get --output=", &["json", "yaml", "name"]),
-    ("kubectl get --output=ya", &["yaml"]),
+    ("kubectl $how \"--output\" ya", &["yaml"]),
+    ("kubectl get -o yaml > ma", &[""]),
     (
         "kubectl config use-context admin@cl",
         &["@cluster-1", "@cluster-2"],
@@ -133,7 +135,7 @@ fn bash_completes_with_our_script() {
         let quoted: String = words.iter().map(|word| format!(" '{word}'")).collect();
         let program = if words[0] == "k" { "kubectl" } else { words[0] };
         let script = format!(
-            "source {program}.bash; COMP_LINE='{line}'; COMP_WORDS=({quoted}); COMP_CWORD={}; COMP_TYPE=9; __start_{program}; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            "how=get; source {program}.bash; COMP_LINE='{line}'; COMP_WORDS=({quoted}); COMP_CWORD={}; COMP_TYPE=9; __start_{program}; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
             words.len() - 1
         );
         let said = ask(dir.path(), &["bash", "--norc", "-c", &script]);
@@ -160,7 +162,10 @@ fn fish_completes_with_our_script() {
         let said = ask(dir.path(), &["fish", "--no-config", "-c", &script]);
         let mut words = Vec::new();
         for line in said.lines() {
-            words.push(line.split_once('\t').map_or(line, |(word, _)| word));
+            let (word, about) = line.split_once('\t').unwrap_or((line, ""));
+            // Values of flags say what they are.
+            assert!(!about.is_empty() || word.contains("yaml"), "{line}");
+            words.push(word.rsplit('=').next().expect("a word"));
         }
         assert_eq!(words, *offered, "{line}");
     }

@@ -271,6 +271,14 @@ fn mask_after(text: &str, start: &str, inside: impl Fn(char) -> bool, with: &str
 }
 
 /// The seconds that a key of the v2 API has left, unless it has no limit.
+/// Without the numbers of terms: an election may have taken more than one.
+pub fn without_terms(text: &str) -> String {
+    let terms = ["\"raft_term\":", "\"RaftTerm\" : ", "\"raftTerm\":"];
+    terms.iter().fold(text.to_owned(), |text, start| {
+        mask_after(&text, start, |c| c.is_ascii_digit(), "N")
+    })
+}
+
 fn mask_seconds_left(text: &str) -> String {
     let lines = text
         .split('\n')

@@ -210,6 +210,64 @@ fn v2_commands_without_the_v2_api_read_the_same() {
     }
 }
 
+/// A command that is run for each change, and what it is told of the change.
+#[test]
+fn v2_exec_watch_runs_the_same() {
+    let told = [Side::Theirs, Side::Ours].map(|side| {
+        let member = Member::start(ENABLED);
+        let endpoint = format!("http://127.0.0.1:{}", member.client);
+        let change = |words: &[&str]| {
+            let mut command = Side::Theirs.program("etcdctl");
+            let command = command
+                .env("ETCDCTL_API", "2")
+                .args(["--endpoints", &endpoint]);
+            let output = command.args(words).output().expect("etcdctl runs");
+            assert!(output.status.success(), "{words:?}: {output:?}");
+        };
+        change(&["mkdir", "/k"]);
+        let out = tempfile::NamedTempFile::new().expect("a file");
+        let mut watch = side
+            .program("etcdctl")
+            .env("ETCDCTL_API", "2")
+            .args([
+                "--endpoints",
+                &endpoint,
+                "exec-watch",
+                "--recursive",
+                "/k",
+                "--",
+            ])
+            .args(["sh", "-c", "env | grep ^ETCD_WATCH_ | sort; echo ."])
+            .stdin(Stdio::null())
+            .stdout(out.reopen().expect("the file"))
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("etcdctl starts");
+        let so_far = || std::fs::read_to_string(out.path()).expect("text");
+        let changes: [&[&str]; 4] = [
+            &["set", "/k/a", "1"],
+            &["update", "/k/a", "two words"],
+            &["rm", "/k/a"],
+            &["set", "/other", "1"],
+        ];
+        // The watch has no word for that it listens.
+        std::thread::sleep(Duration::from_millis(700));
+        for (count, words) in changes.iter().enumerate() {
+            change(words);
+            let seen = (count + 1).min(3);
+            wait_for("the command to run", || {
+                so_far().matches("\n.\n").count() == seen
+            });
+        }
+        // It may have ended by itself, which the comparison shows.
+        let _ = watch.kill();
+        let _ = watch.wait();
+        so_far()
+    });
+    assert_eq!(told[0], told[1]);
+    assert!(told[1].contains("ETCD_WATCH_ACTION=update"), "{}", told[1]);
+}
+
 /// A member on a directory that stays when it ends.
 struct Running(Child);
 
