@@ -75,9 +75,15 @@ fn parse_specs(text: &'static str) -> impl Iterator<Item = Spec> {
 }
 
 /// The flags of a command, then the global ones that it has none of the same name for.
-fn all_specs(specs: &'static str) -> impl Iterator<Item = Spec> {
-    let own = move |name: &str| parse_specs(specs).any(|spec| spec.name == name);
-    parse_specs(specs).chain(parse_specs(GLOBAL).filter(move |spec| !own(spec.name)))
+fn all_specs(specs: &'static str) -> Vec<Spec> {
+    let mut all: Vec<Spec> = parse_specs(specs).collect();
+    let own_count = all.len();
+    for spec in parse_specs(GLOBAL) {
+        if all[..own_count].iter().all(|own| own.name != spec.name) {
+            all.push(spec);
+        }
+    }
+    all
 }
 
 impl Spec {
@@ -92,15 +98,17 @@ impl Spec {
 /// The flag of a command that has this long name.
 pub fn by_name(specs: &'static str, name: &str) -> Option<Known> {
     all_specs(specs)
+        .iter()
         .find(|spec| spec.name == name)
-        .map(|spec| spec.known())
+        .map(Spec::known)
 }
 
 /// The flag of a command that has this letter.
 pub fn by_letter(specs: &'static str, letter: char) -> Option<Known> {
     all_specs(specs)
+        .iter()
         .find(|spec| spec.short == Some(letter))
-        .map(|spec| spec.known())
+        .map(Spec::known)
 }
 
 /// A parsed command line.
@@ -123,7 +131,7 @@ impl Flags {
     /// An unknown flag, a missing or malformed value.
     pub fn parse(specs: &'static str, words: &[String]) -> Outcome<Self> {
         let mut flags = Self {
-            specs: all_specs(specs).collect(),
+            specs: all_specs(specs),
             own_count: parse_specs(specs).count(),
             ..Self::default()
         };

@@ -1,14 +1,13 @@
 //! Commands that change a cluster of the reference's members: who leads, who is a member,
 //! which alarms are raised. Each side has a cluster of its own.
 
-use std::path::Path;
 use std::process::{Child, Output, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::side::{Context, Seen, Side, varint, without_terms};
-use super::{Member, UNHURRIED, beside, compare, wait_for};
+use super::{compare_talk, wait_for};
 use crate::support::free_port;
 
 /// The formats in which every change is told.
@@ -269,12 +268,6 @@ fn changes_of_members_and_leaders_read_the_same() {
 /// A full database, in each format: `put` raises the alarm anew.
 #[test]
 fn alarms_read_the_same() {
-    let full = "--quota-backend-bytes=1";
-    let members = [(); 2].map(|()| Member::start(&[UNHURRIED, full]));
-    let [theirs, ours] = members.each_ref().map(|member| beside(member, 1));
-    let endpoints = members
-        .each_ref()
-        .map(|member| format!("127.0.0.1:{}", member.client));
     let mut table = String::from("etcdctl put a b\netcdctl put a b -w json\n");
     for words in [
         "alarm list",
@@ -296,12 +289,7 @@ fn alarms_read_the_same() {
     ] {
         table += &format!("etcdctl {words}\n");
     }
-    let before: [&[&str]; 2] = [
-        &["--endpoints", &endpoints[0]],
-        &["--endpoints", &endpoints[1]],
-    ];
-    compare(&table, &theirs, &ours, before);
-    let raised = Path::new(members[0].dir.path()).join("log");
-    let log = std::fs::read_to_string(raised).expect("a log");
+    let [theirs, _] = compare_talk(&table, &["--quota-backend-bytes=1"]);
+    let log = std::fs::read_to_string(theirs.dir.path().join("log")).expect("a log");
     assert!(log.contains("alarm raised"), "{log}");
 }

@@ -270,7 +270,6 @@ fn mask_after(text: &str, start: &str, inside: impl Fn(char) -> bool, with: &str
     masked
 }
 
-/// The seconds that a key of the v2 API has left, unless it has no limit.
 /// Without the numbers of terms: an election may have taken more than one.
 pub fn without_terms(text: &str) -> String {
     let terms = ["\"raft_term\":", "\"RaftTerm\" : ", "\"raftTerm\":"];
@@ -279,6 +278,7 @@ pub fn without_terms(text: &str) -> String {
     })
 }
 
+/// The seconds that a key of the v2 API has left, unless it has no limit.
 fn mask_seconds_left(text: &str) -> String {
     let lines = text
         .split('\n')
