@@ -2,6 +2,8 @@
 //! host has installed counts as installed. State is kept as dpkg keeps it, so that `dpkg -l`,
 //! `-s` and `-L` of the host tell of it.
 
+mod query;
+
 use std::{
     fs, io,
     os::unix::fs::symlink,
@@ -20,59 +22,46 @@ const LIST: &str = "var/lib/dpkg/info/etcd-client.list";
 /// apt's status for whatever went wrong.
 const FAILED: u8 = 100;
 
+/// What was typed.
+#[derive(Debug, Default)]
+struct Asked {
+    verb: Option<String>,
+    names: Vec<String>,
+    /// `--names-only`, `--installed`, `--upgradable`.
+    names_only: bool,
+    installed_only: bool,
+    upgradable_only: bool,
+}
+
 /// The applet; `words[0]` is its name. `root` is the node's `/`.
 pub fn run(words: &[String], root: &Path) -> u8 {
-    let (mut verb, mut names) = (None, Vec::new());
-    let mut rest = words.iter().skip(1);
-    while let Some(word) = rest.next() {
-        match word.as_str() {
-            "-y"
-            | "--yes"
-            | "--assume-yes"
-            | "-q"
-            | "-qq"
-            | "-qy"
-            | "-yq"
-            | "-yqq"
-            | "--quiet"
-            | "--no-install-recommends"
-            | "--no-install-suggests"
-            | "--reinstall"
-            | "-f"
-            | "--fix-broken"
-            | "--allow-downgrades"
-            | "--purge" => {}
-            "-o" | "-t" => drop(rest.next()),
-            "-h" | "--help" => {
-                println!("{USAGE}");
-                return 0;
-            }
-            "-v" | "--version" => {
-                println!("apt of a kubedrill node ({})", machine());
-                return 0;
-            }
-            option if option.starts_with('-') => {
-                eprintln!("E: Command line option '{option}' is not understood");
-                return FAILED;
-            }
-            word if verb.is_none() => verb = Some(word.to_owned()),
-            name => names.push(name.to_owned()),
-        }
-    }
-    match verb.as_deref() {
+    let cache = words.first().is_some_and(|name| name == "apt-cache");
+    let usage = if cache { CACHE_USAGE } else { USAGE };
+    let asked = match parse(words, usage) {
+        Ok(asked) => asked,
+        Err(status) => return status,
+    };
+    let names = &asked.names;
+    match asked.verb.as_deref() {
         None => {
-            println!("{USAGE}");
+            println!("{usage}");
             0
         }
+        Some(verb) if QUESTIONS[usize::from(cache)].contains(&verb) => {
+            query::answer(verb, cache, &asked, root)
+        }
+        Some(other) if cache => {
+            eprintln!("E: Invalid operation {other}");
+            FAILED
+        }
         Some("update") => update(),
-        Some("install") => install(&names, root),
-        Some("remove" | "purge" | "autoremove") => remove(&names, root),
+        Some("install") => install(names, root),
+        Some("remove" | "purge" | "autoremove") => remove(names, root),
         Some("upgrade" | "full-upgrade" | "dist-upgrade") => {
             begin();
             println!("0 upgraded, 0 newly installed, 0 to remove and 0 not upgraded.");
             0
         }
-        Some("list" | "show" | "search" | "policy") => show(&names, root),
         Some("clean" | "autoclean") => 0,
         Some(other) => {
             eprintln!("E: Invalid operation {other}");
@@ -81,6 +70,58 @@ pub fn run(words: &[String], root: &Path) -> u8 {
     }
 }
 
+/// Reads the command line; `Err`: all is said, with this status.
+fn parse(words: &[String], usage: &str) -> Result<Asked, u8> {
+    let mut asked = Asked::default();
+    let mut rest = words.iter().skip(1);
+    while let Some(word) = rest.next() {
+        match word.as_str() {
+            "-n" | "--names-only" => asked.names_only = true,
+            "-i" | "--installed" => asked.installed_only = true,
+            "--upgradable" => asked.upgradable_only = true,
+            "-o" | "-t" => drop(rest.next()),
+            "-h" | "--help" => {
+                println!("{usage}");
+                return Err(0);
+            }
+            "-v" | "--version" => {
+                println!("apt of a kubedrill node ({})", machine());
+                return Err(0);
+            }
+            option if WITHOUT_EFFECT.contains(&option) => {}
+            option if option.starts_with('-') => {
+                eprintln!("E: Command line option '{option}' is not understood");
+                return Err(FAILED);
+            }
+            word if asked.verb.is_none() => asked.verb = Some(word.to_owned()),
+            name => asked.names.push(name.to_owned()),
+        }
+    }
+    Ok(asked)
+}
+
+/// Options that change nothing where there is one package without dependencies, and no
+/// question is asked.
+const WITHOUT_EFFECT: [&str; 17] = [
+    "-y",
+    "--yes",
+    "--assume-yes",
+    "-q",
+    "-qq",
+    "-qy",
+    "-yq",
+    "-yqq",
+    "--quiet",
+    "--no-install-recommends",
+    "--no-install-suggests",
+    "--reinstall",
+    "-f",
+    "--fix-broken",
+    "--allow-downgrades",
+    "--purge",
+    "--all-versions",
+];
+
 const USAGE: &str = "Usage: apt [options] command\n\n\
 The archive of this lab holds the package etcd-client; a node has no way out to another.\n\n\
 Most used commands:\n  \
@@ -88,6 +129,26 @@ list, show, search - tell of the package\n  \
 install - install packages\n  \
 remove, purge - remove packages\n  \
 update - update list of available packages";
+
+const CACHE_USAGE: &str = "Usage: apt-cache [options] command\n\n\
+The archive of this lab holds the package etcd-client; a node has no way out to another.\n\n\
+Most used commands:\n  \
+search - Search the package list for a pattern\n  \
+show - Show a readable record for the package\n  \
+policy - Show policy settings\n  \
+madison - Show the versions that there are";
+
+/// What `apt` and what `apt-cache` can be asked.
+const QUESTIONS: [&[&str]; 2] = [
+    &["list", "show", "search", "policy"],
+    &["show", "search", "policy", "madison"],
+];
+
+/// Said after apt's own words, because nothing in them tells a wrong name from a node that
+/// can't reach any other archive.
+fn nothing_else() {
+    eprintln!("N: A node has no network: the lab's archive holds the package {PACKAGE} alone.");
+}
 
 fn begin() {
     println!("Reading package lists... Done\nBuilding dependency tree... Done");
@@ -128,6 +189,7 @@ fn install(names: &[String], root: &Path) -> u8 {
             println!("{name} is already the newest version.");
         } else if name != PACKAGE {
             eprintln!("E: Unable to locate package {name}");
+            nothing_else();
             return FAILED;
         } else if version != VERSION {
             eprintln!("E: Version '{version}' for '{name}' was not found");
@@ -269,19 +331,6 @@ fn erase(root: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
-fn show(names: &[String], root: &Path) -> u8 {
-    if let Some(other) = names.iter().find(|name| *name != PACKAGE) {
-        eprintln!("N: Unable to locate package {other}");
-        return FAILED;
-    }
-    let state = match installed(root) {
-        true => "[installed]",
-        false => "",
-    };
-    println!("{PACKAGE}/lab {VERSION} {} {state}", machine());
-    0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -309,6 +358,16 @@ mod tests {
             ("apt install --with-everything", FAILED, true),
             ("apt remove curl", FAILED, true),
             ("apt frobnicate", FAILED, true),
+            ("apt search etcd", 0, true),
+            ("apt search", FAILED, true),
+            ("apt list --installed", 0, true),
+            ("apt show etcd-client", 0, true),
+            ("apt show nano", FAILED, true),
+            ("apt madison etcd-client", FAILED, true),
+            ("apt-cache madison etcd-client", 0, true),
+            ("apt-cache policy nano", 0, true),
+            ("apt-cache show nano", FAILED, true),
+            ("apt-cache install etcd-client", FAILED, true),
             ("apt purge -y etcd-client", 0, false),
             ("apt remove etcd-client", 0, false),
         ] {

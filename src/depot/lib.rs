@@ -1,6 +1,6 @@
 //! Room: depot. What a node gets from outside although it has no way out: the package
-//! `etcd-client` and the release archives of etcd. The applets `apt`, `apt-get`, `wget` and
-//! `curl` hand them out on the spot; the programs in them are those of the lab. Whatever
+//! `etcd-client` and the release archives of etcd. The applets `apt`, `apt-get`, `apt-cache`,
+//! `wget` and `curl` hand them out on the spot; the programs in them are those of the lab. Whatever
 //! else is asked for is refused as the real tools would refuse it.
 //!
 //! Never here: network, namespaces, the words of lab and grade.
@@ -23,7 +23,7 @@ use std::{
 /// it.
 const LIBRARY: &str = "/usr/local/lib/kubedrill";
 
-/// The applets `apt` and `apt-get` of a node.
+/// The applets `apt`, `apt-get` and `apt-cache` of a node.
 pub fn run_apt(args: Vec<OsString>) -> ExitCode {
     in_a_node(args, |words| apt::run(&words, Path::new("/")))
 }

@@ -40,6 +40,28 @@ const ACCEPTED: [&str; 4] = [
 ];
 const KNOWN: [&str; 4] = ["config", "kubeconfig", "node-ip", "hostname-override"];
 
+/// What `kubelet --help` prints.
+pub const HELP: &str = "\
+The kubelet is the agent of a node: it runs the static Pods whose manifests lie in the folder that
+its configuration file names, and the Pods that the API server has bound to its node. Here it is
+this lab's own, with the flags that kubeadm gives; everything else is set in the file.
+
+Usage:
+  kubelet [flags]
+
+Flags:
+      --bootstrap-kubeconfig string        Accepted: the lab has given the kubelet its certificate
+      --config string                      The kubelet's configuration file (kubeadm: /var/lib/kubelet/config.yaml)
+      --container-runtime-endpoint string  Accepted: containers are the node's own
+  -h, --help                               help for kubelet
+      --hostname-override string           The node's name, if it is not the machine's
+      --kubeconfig string                  How to reach the API server (kubeadm: /etc/kubernetes/kubelet.conf)
+      --node-ip string                     The node's address
+      --pod-infra-container-image string   Accepted: Pods have no such container
+  -v, --v int                              Accepted: the log's level
+      --version                            Print version information and quit
+";
+
 /// `--name=value` and `--name value`.
 fn flags(args: &[String]) -> Result<BTreeMap<String, String>, String> {
     let mut flags = BTreeMap::new();

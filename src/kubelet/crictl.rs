@@ -3,8 +3,10 @@
 
 mod args;
 mod exec;
+mod inspect;
 mod logs;
 mod objects;
+mod pattern;
 mod show;
 mod stop;
 mod table;
@@ -33,30 +35,93 @@ const GLOBAL: &[Flag] = &[
     Flag::switch("help", 'h'),
 ];
 
-/// Commands that the real one has and this one does not.
-const REFUSED: [&str; 21] = [
-    "attach",
-    "checkpoint",
-    "completion",
-    "config",
-    "create",
-    "events",
-    "imagefsinfo",
-    "inspecti",
-    "metricdescs",
-    "metricsp",
-    "port-forward",
-    "pull",
-    "rmi",
-    "run",
-    "runp",
-    "runtime-config",
-    "start",
-    "stats",
-    "statsp",
-    "update",
-    "update-runtime-config",
+/// Commands that the real one has and this one does not, with what to do instead.
+const REFUSED: [(&[&str], &str); 8] = [
+    (
+        &[
+            "checkpoint",
+            "create",
+            "run",
+            "runp",
+            "start",
+            "update",
+            "update-runtime-config",
+        ],
+        "its containers come from the kubelet: write a manifest, or use kubectl",
+    ),
+    (
+        &["imagefsinfo", "pull", "rmi"],
+        "its images need no registry: the ones that Pods name are there, unless their tag is none \
+         that images have",
+    ),
+    (&["inspecti"], "use crictl images -o json"),
+    (&["attach"], "use crictl exec -it CONTAINER sh"),
+    (
+        &["config"],
+        "edit /etc/crictl.yaml, or use --runtime-endpoint",
+    ),
+    (&["runtime-config"], "use crictl info"),
+    (
+        &["completion", "events", "port-forward"],
+        "use kubectl for that",
+    ),
+    (
+        &["metricdescs", "metricsp", "stats", "statsp"],
+        "what containers use is not measured; ps and top on the node show their processes",
+    ),
 ];
+
+/// The commands that there are, with their flags and what they are for.
+const COMMANDS: [(&str, &[Flag], &str); 13] = [
+    ("exec", exec::FLAGS, "Run a command in a running container"),
+    ("images", show::LIST, "List images"),
+    (
+        "inspect",
+        inspect::INSPECT,
+        "Display the status of one or more containers",
+    ),
+    (
+        "inspectp",
+        inspect::INSPECT,
+        "Display the status of one or more pods",
+    ),
+    (
+        "info",
+        inspect::INSPECT,
+        "Display information of the container runtime",
+    ),
+    ("logs", logs::FLAGS, "Fetch the logs of a container"),
+    ("ps", show::LIST, "List containers"),
+    ("pods", show::LIST, "List pods"),
+    ("rm", stop::REMOVE, "Remove one or more containers"),
+    ("rmp", stop::REMOVE, "Remove one or more pods"),
+    ("stop", stop::STOP, "Stop one or more running containers"),
+    ("stopp", stop::STOP, "Stop one or more running pods"),
+    ("version", &[], "Display runtime version information"),
+];
+
+/// What `crictl COMMAND --help` prints.
+fn help_of(command: &str) -> Option<String> {
+    let name = match command {
+        "image" | "img" => "images",
+        other => other,
+    };
+    let (name, flags, purpose) = COMMANDS.iter().find(|(known, ..)| *known == name)?;
+    let options: String = flags.iter().map(Flag::line).collect();
+    Some(format!(
+        "NAME:\n   crictl {name} - {purpose}\n\nUSAGE:\n   crictl {name} [command options] \
+         [arguments...]\n\nOPTIONS:\n{options}   --help, -h\n"
+    ))
+}
+
+/// Whether help is asked for, and not by a command that is to run in a container.
+fn wants_help(command: &str, words: &[String]) -> bool {
+    let asks = |word: &String| word == "--help" || word == "-h";
+    match command {
+        "exec" => words.first().is_some_and(asks),
+        _ => words.iter().any(asks),
+    }
+}
 
 const HELP: &str = "\
 NAME:
@@ -118,11 +183,18 @@ fn run(words: Vec<String>) -> Result<ExitCode, Fatal> {
         return print(HELP);
     }
     let words: Vec<String> = words.collect();
-    if REFUSED.contains(&command.as_str()) {
+    if let Some((_, instead)) = REFUSED
+        .iter()
+        .find(|(names, _)| names.contains(&command.as_str()))
+    {
         return Err(format!(
-            "crictl {command} is not part of kubedrill: its containers come from the kubelet \
-             and their images need no registry"
+            "crictl {command} is not part of kubedrill: {instead}"
         ));
+    }
+    if wants_help(&command, &words)
+        && let Some(text) = help_of(&command)
+    {
+        return print(&text);
     }
     check_endpoint(&global)?;
     let view = || View::read();
@@ -130,9 +202,9 @@ fn run(words: Vec<String>) -> Result<ExitCode, Fatal> {
         "ps" => show::ps(&view(), words),
         "pods" => show::pods(&view(), words),
         "images" | "image" | "img" => show::images(&view(), words),
-        "inspect" => show::inspect(&view(), words),
-        "inspectp" => show::inspect_pods(&view(), words),
-        "info" => show::info(words),
+        "inspect" => inspect::inspect(&view(), words),
+        "inspectp" => inspect::inspect_pods(&view(), words),
+        "info" => inspect::info(words),
         "version" => print(&format!(
             "Version:  0.1.0\nRuntimeName:  containerd\nRuntimeVersion:  {}\n\
              RuntimeApiVersion:  v1\n",

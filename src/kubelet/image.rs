@@ -1,23 +1,19 @@
 //! Which images run for real, which are simulated and which can't be pulled.
 
+pub use kube::image::repository;
+
 /// What the kubelet does with an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Image {
     /// The image's program is an applet of this name; the command runs for real.
     Real,
     /// The container is said to run.
     Simulated,
+    /// The name can't be understood; why, for InvalidImageName.
+    Malformed(String),
     /// The image can't be had; why, for ErrImagePull, is made by [`pull_error`].
     Missing,
 }
-
-/// The control plane's images: their programs are applets.
-const APPLETS: [&str; 4] = [
-    "etcd",
-    "kube-apiserver",
-    "kube-controller-manager",
-    "kube-scheduler",
-];
 
 /// Applets that a container of an image finds in its PATH.
 pub fn applets(image: &str) -> Vec<String> {
@@ -29,12 +25,6 @@ pub fn applets(image: &str) -> Vec<String> {
     applets
 }
 
-/// The last part of an image's path, without its tag.
-pub fn repository(image: &str) -> &str {
-    let last = image.rsplit('/').next().unwrap_or(image);
-    last.split([':', '@']).next().unwrap_or(last)
-}
-
 fn tag(image: &str) -> &str {
     let last = image.rsplit('/').next().unwrap_or(image);
     last.split_once(':').map_or("latest", |(_, tag)| tag)
@@ -43,7 +33,7 @@ fn tag(image: &str) -> &str {
 /// What becomes of an image. There is no registry to ask: a tag that starts with a
 /// letter must be one of those that images commonly have.
 pub fn classify(image: &str) -> Image {
-    if APPLETS.contains(&repository(image)) {
+    if kube::image::runs(image) {
         return Image::Real;
     }
     let tag = tag(image);
@@ -55,12 +45,10 @@ pub fn classify(image: &str) -> Image {
             || (word.starts_with('v') && word[1..].starts_with(|c: char| c.is_ascii_digit()))
             || usual.iter().any(|usual| word.starts_with(usual))
     };
-    let plausible = image.contains('@') || known(tag);
-    let spelled = !repository(image).is_empty()
-        && !image
-            .chars()
-            .any(|letter| letter.is_whitespace() || letter.is_ascii_uppercase());
-    if plausible && spelled {
+    if let Some(why) = kube::image::problem(image) {
+        return Image::Malformed(why);
+    }
+    if image.contains('@') || known(tag) {
         Image::Simulated
     } else {
         Image::Missing
@@ -90,7 +78,13 @@ mod tests {
             ("busybox:stable", Image::Simulated),
             ("nginx:doesnotexist", Image::Missing),
             ("nginx:latset", Image::Missing),
-            ("Nginx", Image::Missing),
+            (
+                "Nginx",
+                Image::Malformed(
+                    "invalid reference format: repository name (library/Nginx) must be lowercase"
+                        .into(),
+                ),
+            ),
         ] {
             assert_eq!(classify(image), expected, "{image}");
         }

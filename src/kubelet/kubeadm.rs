@@ -1,5 +1,7 @@
 //! The applet `kubeadm`: what it says of a cluster that is there. It makes none.
 
+mod help;
+mod images;
 mod renew;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
@@ -25,18 +27,6 @@ const COMMANDS: [&str; 10] = [
     "upgrade",
     "version",
 ];
-
-const USAGE: &str = "\
-Usage:
-  kubeadm [command]
-
-Available Commands:
-  certs       Commands related to handling Kubernetes certificates
-  version     Print the version of kubeadm
-
-Flags:
-  -h, --help                     help for kubeadm
-";
 
 /// The applet `kubeadm`; `args[0]` is its name.
 pub fn run_kubeadm(args: Vec<OsString>) -> ExitCode {
@@ -66,16 +56,20 @@ fn answer(words: &[String]) -> Result<String, String> {
         .collect();
     let wants_help = words.iter().any(|word| word == "-h" || word == "--help");
     match plain[..] {
-        [] => Ok(USAGE.to_owned()),
-        _ if wants_help => Ok(USAGE.to_owned()),
+        [] => Ok(help::of(&[])),
+        _ if wants_help => Ok(help::of(&plain)),
         ["version", ..] => version(&output(words)?),
-        ["certs", "check-expiration", ..] => check_expiration(&output(words)?),
-        ["certs", "renew", ref names @ ..] => {
+        ["certs" | "certificates", "check-expiration", ..] => check_expiration(&output(words)?),
+        ["certs" | "certificates", "renew", ref names @ ..] => {
             output(words)?;
             renew::run(names, renew::dir(), jiff::Timestamp::now().as_second())
         }
-        ["certs"] => Ok(USAGE.to_owned()),
-        ["certs", other, ..] => Err(refusal(&format!("certs {other}"))),
+        ["certs" | "certificates"] | ["config"] | ["config", "images"] => Ok(help::of(&plain)),
+        ["certs" | "certificates", other, ..] => Err(refusal(&format!("certs {other}"))),
+        ["config", "images", "list", ..] => {
+            images::list(value(words, "--kubernetes-version"), &output(words)?)
+        }
+        ["config", "images", other, ..] => Err(refusal(&format!("config images {other}"))),
         [command, ..] if COMMANDS.contains(&command) => {
             let shown: Vec<&str> = plain.iter().copied().take(2).collect();
             Err(refusal(&shown.join(" ")))
@@ -89,8 +83,19 @@ fn answer(words: &[String]) -> Result<String, String> {
 fn refusal(what: &str) -> String {
     format!(
         "error: kubeadm {what} is not part of kubedrill: the lab has made its cluster; version, certs \
-         check-expiration and certs renew work"
+         check-expiration, certs renew and config images list work"
     )
+}
+
+/// The value of a flag, behind `=` or as the next word.
+fn value<'a>(words: &'a [String], flag: &str) -> Option<&'a str> {
+    words
+        .iter()
+        .enumerate()
+        .find_map(|(at, word)| match word.strip_prefix(flag)? {
+            "" => words.get(at + 1).map(String::as_str),
+            rest => rest.strip_prefix('='),
+        })
 }
 
 /// The value of `-o`.
@@ -109,9 +114,15 @@ fn output(words: &[String]) -> Result<String, String> {
         } else if let Some(value) = word.strip_prefix("-o") {
             value.clone_into(&mut output);
         } else if word.starts_with('-')
-            && !["--config", "--cert-dir", "-v", "--v"]
-                .iter()
-                .any(|known| word.starts_with(known))
+            && ![
+                "--config",
+                "--cert-dir",
+                "--kubernetes-version",
+                "-v",
+                "--v",
+            ]
+            .iter()
+            .any(|known| word.starts_with(known))
         {
             return Err(format!("error: unknown flag: {word}"));
         }
@@ -407,6 +418,10 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_refused_by_name() {
+        for line in ["config print init-defaults", "config images pull"] {
+            let error = run(line).unwrap_err();
+            assert!(error.contains("is not part of kubedrill"), "{error}");
+        }
         let error = run("token create --print-join-command").unwrap_err();
         assert!(
             error.contains("kubeadm token create is not part of"),
@@ -417,6 +432,21 @@ mod tests {
                 .unwrap_err()
                 .contains("unknown command \"nonsense\"")
         );
+    }
+
+    #[test]
+    fn help_and_images_are_of_what_was_asked() {
+        assert!(
+            run("certs renew --help")
+                .unwrap()
+                .contains("certs renew [command]")
+        );
+        assert!(run("certs -h").unwrap().contains("check-expiration"));
+        assert!(run("").unwrap().contains("kubeadm [command]"));
+        let images = run("config images list --kubernetes-version=v1.32.1 -o json").unwrap();
+        assert!(images.contains("kube-scheduler:v1.32.1\""), "{images}");
+        let images = run("config images list --kubernetes-version v1.32.2").unwrap();
+        assert!(images.contains("kube-scheduler:v1.32.2\n"), "{images}");
     }
 
     #[test]

@@ -57,6 +57,10 @@ pub fn run_kubelet(args: Vec<OsString>) -> ExitCode {
         .skip(1)
         .map(|arg| arg.to_string_lossy().into_owned())
         .collect();
+    if args.iter().any(|arg| arg == "-h" || arg == "--help") {
+        print!("{}", config::HELP);
+        return ExitCode::SUCCESS;
+    }
     if args.iter().any(|arg| arg == "--version") {
         println!("Kubernetes {}", node::KUBELET_VERSION);
         return ExitCode::SUCCESS;

@@ -48,11 +48,13 @@ impl Kind {
     }
 }
 
-/// A probe's state changed.
+/// What a look has shown.
 #[derive(Debug, Clone)]
 pub struct Verdict {
     pub kind: Kind,
     pub ok: bool,
+    /// Whether the probe's state is now that one: failure or success has come often enough.
+    pub decided: bool,
     /// What the last failure said.
     pub message: String,
 }
@@ -75,8 +77,8 @@ pub fn with_port(probe: &Value, container: &Value) -> Value {
     probe
 }
 
-/// Probes until the receiver is gone; tells when success or failure has come often
-/// enough. A startup probe ends with its first success.
+/// Probes until the receiver is gone; tells of each failure, and when success or failure
+/// has come often enough. A startup probe ends with its first success.
 pub async fn run(
     kind: Kind,
     spec: Value,
@@ -106,23 +108,35 @@ pub async fn run(
         let looking = tokio::time::timeout(timeout, once(&spec, &address, &container_id));
         let outcome = looking
             .await
-            .unwrap_or_else(|_| Err("context deadline exceeded".into()));
+            .unwrap_or_else(|_| Err(too_slow(&spec, &address, timeout)));
         let eager = kind != Kind::Liveness && told.is_none() && Instant::now() < eager_until;
         let verdict = match outcome {
             Ok(()) => {
                 (successes, failures) = (successes + 1, 0);
-                (successes >= successes_needed && told != Some(true)).then(String::new)
+                (successes >= successes_needed && told != Some(true)).then(|| (true, String::new()))
+            }
+            Err(_) if eager => {
+                (successes, failures) = (0, 0);
+                None
             }
             Err(message) => {
-                (successes, failures) = (0, if eager { 0 } else { failures + 1 });
-                (failures >= failures_allowed).then_some(message)
+                (successes, failures) = (0, failures + 1);
+                Some((failures >= failures_allowed, message))
             }
         };
-        if let Some(message) = verdict {
+        if let Some((decided, message)) = verdict {
             let ok = failures == 0;
-            failures = 0;
-            told = Some(ok);
-            if verdicts.send(Verdict { kind, ok, message }).await.is_err() {
+            if decided {
+                failures = 0;
+                told = Some(ok);
+            }
+            let verdict = Verdict {
+                kind,
+                ok,
+                decided,
+                message,
+            };
+            if verdicts.send(verdict).await.is_err() {
                 return;
             }
             if ok && kind == Kind::Startup {
@@ -134,19 +148,54 @@ pub async fn run(
     }
 }
 
+/// What the kubelet says of a look that did not end in time.
+fn too_slow(spec: &Value, address: &str, limit: Duration) -> String {
+    if let Some(get) = spec.get("httpGet") {
+        let url = url(get, address);
+        return format!(
+            "Get \"{url}\": context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+        );
+    }
+    if let Some(tcp) = spec.get("tcpSocket") {
+        return format!("dial tcp {}: i/o timeout", socket(tcp, address));
+    }
+    let command: Vec<&str> = object::list(spec, "exec.command")
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    let command = command.join(" ");
+    format!(
+        "command timed out: {command:?} timed out after {}s",
+        limit.as_secs()
+    )
+}
+
+/// Host and port of an action that may name another host than the Pod's.
+fn socket(action: &Value, address: &str) -> String {
+    let host = match object::text(action, "host") {
+        "" => address,
+        host => host,
+    };
+    let port = object::int(action, "port").unwrap_or(80);
+    format!("{host}:{port}")
+}
+
+fn url(get: &Value, address: &str) -> String {
+    let https = object::text(get, "scheme").eq_ignore_ascii_case("https");
+    let scheme = if https { "https" } else { "http" };
+    let (socket, path) = (socket(get, address), object::text(get, "path"));
+    format!("{scheme}://{socket}{path}")
+}
+
 async fn once(spec: &Value, address: &str, container_id: &str) -> Result<(), String> {
     if spec.get("httpGet").is_some() {
         http(object::at(spec, "httpGet"), address).await
     } else if spec.get("tcpSocket").is_some() {
-        let host = match object::text(spec, "tcpSocket.host") {
-            "" => address,
-            host => host,
-        };
-        let port = object::int(spec, "tcpSocket.port").unwrap_or_default();
-        TcpStream::connect(format!("{host}:{port}"))
+        let socket = socket(object::at(spec, "tcpSocket"), address);
+        TcpStream::connect(&socket)
             .await
             .map(drop)
-            .map_err(|error| format!("dial tcp {host}:{port}: {error}"))
+            .map_err(|error| gowords::dial(&socket, &error))
     } else if spec.get("exec").is_some() {
         let argv = object::list(spec, "exec.command")
             .iter()
@@ -162,7 +211,9 @@ async fn once(spec: &Value, address: &str, container_id: &str) -> Result<(), Str
             .map_err(|error| error.to_string())?;
         match output.status.success() {
             true => Ok(()),
-            false => Err(String::from_utf8_lossy(&output.stdout).into_owned()),
+            false => {
+                Err(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+            }
         }
     } else {
         Err("the probe names no action that this kubelet knows: httpGet, tcpSocket, exec".into())
@@ -174,19 +225,14 @@ async fn http(get: &Value, address: &str) -> Result<(), String> {
         "" => address,
         host => host,
     };
-    let port = object::int(get, "port").unwrap_or(80);
     let path = object::text(get, "path");
     let https = object::text(get, "scheme").eq_ignore_ascii_case("https");
-    let scheme = if https { "https" } else { "http" };
-    let url = format!("{scheme}://{host}:{port}{path}");
+    let url = url(get, address);
     let failed = |error: String| format!("Get \"{url}\": {error}");
-    let stream = TcpStream::connect(format!("{host}:{port}"))
+    let socket = socket(get, address);
+    let stream = TcpStream::connect(&socket)
         .await
-        .map_err(|_| {
-            failed(format!(
-                "dial tcp {host}:{port}: connect: connection refused"
-            ))
-        })?;
+        .map_err(|error| failed(gowords::dial(&socket, &error)))?;
     let status = if https {
         let name =
             ServerName::try_from(host.to_owned()).map_err(|error| failed(error.to_string()))?;
@@ -306,5 +352,26 @@ mod tests {
         assert_eq!(probe["httpGet"]["port"], 2381);
         let probe = with_port(&json!({"tcpSocket": {"port": 80}}), &container);
         assert_eq!(probe["tcpSocket"]["port"], 80);
+    }
+
+    #[test]
+    fn what_took_too_long_is_told_as_the_kubelet_tells_it() {
+        for (spec, words) in [
+            (
+                json!({"exec": {"command": ["sleep", "10"]}}),
+                "command timed out: \"sleep 10\" timed out after 2s",
+            ),
+            (
+                json!({"tcpSocket": {"port": 80}}),
+                "dial tcp 10.0.0.1:80: i/o timeout",
+            ),
+            (
+                json!({"httpGet": {"port": 81, "path": "/x", "host": "h", "scheme": "HTTPS"}}),
+                "Get \"https://h:81/x\": context deadline exceeded (Client.Timeout exceeded \
+                 while awaiting headers)",
+            ),
+        ] {
+            assert_eq!(too_slow(&spec, "10.0.0.1", Duration::from_secs(2)), words);
+        }
     }
 }

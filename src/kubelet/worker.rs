@@ -359,8 +359,8 @@ impl Worker {
                 slot.state.ready = slot.spec.get(Kind::Readiness.field()).is_none();
                 self.start_probes(index);
             }
-            (Kind::Readiness, ok) => slot.state.ready = ok,
-            (Kind::Startup | Kind::Liveness, _) => {}
+            (Kind::Readiness, ok) if verdict.decided => slot.state.ready = ok,
+            _ => {}
         }
         if verdict.ok {
             return;
@@ -368,7 +368,7 @@ impl Worker {
         let word = verdict.kind.word();
         let message = format!("{word} probe failed: {}", verdict.message);
         self.record(name, "Warning", "Unhealthy", &message);
-        if verdict.kind != Kind::Readiness {
+        if verdict.decided && verdict.kind != Kind::Readiness {
             let lower = word.to_lowercase();
             let message = format!("Container {name} failed {lower} probe, will be restarted");
             self.record(name, "Normal", "Killing", &message);

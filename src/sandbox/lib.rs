@@ -12,6 +12,7 @@ mod error;
 mod fabric;
 mod ids;
 mod init;
+mod machine;
 mod netlink;
 mod node;
 mod relay;
@@ -21,6 +22,7 @@ mod ssh;
 mod su;
 mod sudo;
 mod sys;
+mod window;
 
 pub mod container;
 
@@ -30,6 +32,7 @@ use std::process::ExitCode;
 pub use error::{Error, Preflight, Result};
 pub use fabric::{Fabric, Holder, NodeProcess, NodeState, maps_users, preflight, remove_session};
 pub use spec::{Account, Directory, Exec, FabricSpec, File, HostBind, NodeSpec, Subnet};
+pub use window::columns;
 
 /// The internal first words with which kubedrill executes itself:
 /// `sandbox-fabric`, `sandbox-init`, `sandbox-enter`, `sandbox-container`.
@@ -55,6 +58,16 @@ pub fn run_systemctl(args: Vec<OsString>) -> ExitCode {
 /// The applet `journalctl` of a node.
 pub fn run_journalctl(args: Vec<OsString>) -> ExitCode {
     init::run_journalctl(&args)
+}
+
+/// The applet `hostnamectl` of a node.
+pub fn run_hostnamectl(args: Vec<OsString>) -> ExitCode {
+    machine::run_hostnamectl(&args)
+}
+
+/// The applet `timedatectl` of a node.
+pub fn run_timedatectl(args: Vec<OsString>) -> ExitCode {
+    machine::run_timedatectl(&args)
 }
 
 /// The applet `sudo` of a node.

@@ -21,6 +21,7 @@ const NLM_F_ACK: u16 = 4;
 const NLM_F_EXCL: u16 = 0x200;
 const NLM_F_CREATE: u16 = 0x400;
 
+const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_MASTER: u16 = 10;
 const IFLA_LINKINFO: u16 = 18;
@@ -122,13 +123,14 @@ impl Netlink {
     }
 
     /// Makes a pair of links: `name` here on the bridge and up, `peer` in the
-    /// network namespace of a process.
+    /// network namespace of a process, with that hardware address.
     pub(crate) fn add_veth(
         &self,
         name: &str,
         bridge: &str,
         peer: &str,
         peer_pid: i32,
+        peer_address: [u8; 6],
     ) -> io::Result<()> {
         let mut message = Message::new(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
         message.link(0, true);
@@ -140,6 +142,7 @@ impl Netlink {
                 data.nest(VETH_INFO_PEER, |other| {
                     other.link(0, false);
                     other.name(peer);
+                    other.attribute(IFLA_ADDRESS, &peer_address);
                     other.attribute(IFLA_NET_NS_PID, &(peer_pid as u32).to_ne_bytes());
                 });
             });

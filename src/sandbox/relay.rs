@@ -1,35 +1,50 @@
 //! `peer-link`: a line between two sites, as a relay of TCP in userspace that a lab can make
-//! slow. Its configuration is a file of `name=value` lines:
+//! slow or cut. Its configuration is a file of `name=value` lines:
 //!
 //! - `listen`: the address where it takes connections,
 //! - `to`: the address to which it passes them on,
 //! - `hold_ms`: for how long it holds back what comes from there, to send it all at once; 0
-//!   for a good line. A change counts within a moment.
+//!   (or absent) for a good line,
+//! - `cut`: `yes` lets nothing through, in or out; anything else, or absent, is a whole line.
 //!
-//! A connection's first seconds are never held back, so that it comes about at all.
+//! A change of the last two counts within a moment. A connection's first seconds are never
+//! held back, so that it comes about at all.
+//!
+//! What a site sends on connections that it opened itself passes the other site's line only.
+//! So that a cut holds both ways, the lines tell each other by UDP, on the port where they
+//! listen, whether they are cut: whoever has no line there does not answer, and is not cut.
+//! Nothing is lost on a cut line that is whole again before an end gave up, as with TCP.
 
 use std::{
     collections::BTreeMap,
+    env,
     ffi::OsString,
     fs,
     io::{self, Read, Write},
-    net::{Shutdown, TcpListener, TcpStream},
+    net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    os::{fd::AsFd as _, unix::net::UnixDatagram},
     path::Path,
     process::ExitCode,
     sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
     time::{Duration, Instant},
 };
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
 /// How long a new connection passes unhindered.
 const OPENING: Duration = Duration::from_secs(3);
-/// How often the file is read again.
+/// How often the file is read, and other lines are asked.
 const READ_AGAIN: Duration = Duration::from_millis(200);
 /// What is held back of one connection at most, in bytes.
 const MOST: usize = 1 << 20;
+/// What a line asks of another, and the answers.
+const QUESTION: &[u8] = b"cut?";
+const CUT: &[u8] = b"yes";
+const WHOLE: &[u8] = b"no";
 
 /// The applet; `args[0]` is its name, `args[1]` the file.
 pub fn run(args: &[OsString]) -> ExitCode {
@@ -46,6 +61,60 @@ pub fn run(args: &[OsString]) -> ExitCode {
     }
 }
 
+/// How the line is now.
+#[derive(Default)]
+struct Line {
+    hold_ms: AtomicU64,
+    cut: AtomicBool,
+    /// Whether the lines of other sites are cut, of all that ever called.
+    others: Mutex<BTreeMap<IpAddr, Arc<AtomicBool>>>,
+}
+
+impl Line {
+    fn set(&self, settings: &BTreeMap<String, String>) {
+        let hold_ms = settings.get("hold_ms").map(|value| value.parse());
+        let hold_ms = hold_ms.and_then(Result::ok).unwrap_or(0);
+        let cut = settings.get("cut").is_some_and(|value| value == "yes");
+        self.hold_ms.store(hold_ms, Ordering::Relaxed);
+        self.cut.store(cut, Ordering::Relaxed);
+    }
+
+    /// Whether the line of a site that calls is cut, as far as is known.
+    fn other(&self, site: IpAddr) -> Arc<AtomicBool> {
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(others.entry(site).or_default())
+    }
+}
+
+/// What one connection passes: the line here and that of the caller's site.
+#[derive(Clone)]
+struct Way {
+    line: Arc<Line>,
+    other: Arc<AtomicBool>,
+}
+
+impl Way {
+    fn is_cut(&self) -> bool {
+        self.line.cut.load(Ordering::Relaxed) || self.other.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the way is whole.
+    ///
+    /// # Errors
+    /// `stream`'s other end gave up before.
+    fn await_whole(&self, stream: &TcpStream) -> io::Result<()> {
+        while self.is_cut() {
+            let gave_up = PollFlags::from_bits_retain(libc::POLLRDHUP);
+            let mut polled = [PollFd::new(stream.as_fd(), gave_up)];
+            let wait = PollTimeout::try_from(READ_AGAIN).unwrap_or(PollTimeout::ZERO);
+            if poll(&mut polled, wait)? > 0 {
+                return Err(io::ErrorKind::ConnectionAborted.into());
+            }
+        }
+        Ok(())
+    }
+}
+
 fn relay(file: &Path) -> io::Result<std::convert::Infallible> {
     let settings = read(file)?;
     let named = |name: &str| {
@@ -55,23 +124,44 @@ fn relay(file: &Path) -> io::Result<std::convert::Infallible> {
             .ok_or_else(|| io::Error::other(format!("it says not {name}=ADDRESS:PORT")))
     };
     let (listen, to) = (named("listen")?, named("to")?);
-    let hold = Arc::new(AtomicU64::new(hold_ms(&settings)));
-    let listener = TcpListener::bind(&listen)
-        .map_err(|error| io::Error::new(error.kind(), format!("listen={listen}: {error}")))?;
+    let line = Arc::new(Line::default());
+    line.set(&settings);
+    let taken =
+        |error: io::Error| io::Error::new(error.kind(), format!("listen={listen}: {error}"));
+    let listener = TcpListener::bind(&listen).map_err(taken)?;
+    let questions = UdpSocket::bind(&listen).map_err(taken)?;
+    let port = listener.local_addr()?.port();
     eprintln!("peer-link: {listen} to {to}");
-    let (watched, file) = (Arc::clone(&hold), file.to_owned());
+    say_ready()?;
+    let (watched, file) = (Arc::clone(&line), file.to_owned());
     thread::spawn(move || watch(&file, &watched));
+    let asked = Arc::clone(&line);
+    thread::spawn(move || answer(&questions, &asked));
+    let asking = Arc::clone(&line);
+    thread::spawn(move || ask_others(port, &asking));
     loop {
         // A connection that ended before it was taken is no reason to stop.
-        let Ok((client, _)) = listener.accept() else {
+        let Ok((client, site)) = listener.accept() else {
             thread::sleep(READ_AGAIN);
             continue;
         };
-        let (to, hold) = (to.clone(), Arc::clone(&hold));
+        let to = to.clone();
+        let way = Way {
+            other: line.other(site.ip()),
+            line: Arc::clone(&line),
+        };
         thread::spawn(move || {
             // Whoever is on the other side sees the connection end, and says so.
-            let _ = connect(&client, &to, hold);
+            let _ = connect(&client, &to, &way);
         });
+    }
+}
+
+/// Tells the init of the node that connections are taken, if it asked to be told (sd_notify(3)).
+fn say_ready() -> io::Result<()> {
+    match env::var_os("NOTIFY_SOCKET") {
+        Some(path) => UnixDatagram::unbound()?.send_to(b"READY=1", path).map(drop),
+        None => Ok(()),
     }
 }
 
@@ -89,50 +179,109 @@ fn parse(text: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn hold_ms(settings: &BTreeMap<String, String>) -> u64 {
-    let said = settings.get("hold_ms");
-    said.and_then(|value| value.parse().ok()).unwrap_or(0)
-}
-
-fn watch(file: &Path, hold: &AtomicU64) {
+fn watch(file: &Path, line: &Line) {
     loop {
         thread::sleep(READ_AGAIN);
         // A file that is being edited counts once it is whole again.
         if let Ok(settings) = read(file) {
-            hold.store(hold_ms(&settings), Ordering::Relaxed);
+            line.set(&settings);
         }
     }
 }
 
-fn connect(client: &TcpStream, to: &str, hold: Arc<AtomicU64>) -> io::Result<()> {
+/// Tells other lines whether this one is cut.
+fn answer(questions: &UdpSocket, line: &Line) {
+    let mut question = [0; 16];
+    loop {
+        match questions.recv_from(&mut question) {
+            Ok((length, from)) if &question[..length] == QUESTION => {
+                let cut = line.cut.load(Ordering::Relaxed);
+                // A lost answer is asked for again.
+                let _ = questions.send_to(if cut { CUT } else { WHOLE }, from);
+            }
+            Ok(_) => {}
+            Err(_) => thread::sleep(READ_AGAIN),
+        }
+    }
+}
+
+/// Asks the lines of all sites that ever called whether they are cut.
+fn ask_others(port: u16, line: &Line) {
+    loop {
+        thread::sleep(READ_AGAIN);
+        let others = line
+            .others
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        for (site, cut) in others {
+            // Without an answer there is no line that could be cut.
+            let is_cut = ask(SocketAddr::new(site, port)).unwrap_or(false);
+            cut.store(is_cut, Ordering::Relaxed);
+        }
+    }
+}
+
+fn ask(other: SocketAddr) -> io::Result<bool> {
+    let any = match other.ip() {
+        IpAddr::V4(_) => "0.0.0.0:0",
+        IpAddr::V6(_) => "[::]:0",
+    };
+    let socket = UdpSocket::bind(any)?;
+    socket.connect(other)?;
+    socket.set_read_timeout(Some(READ_AGAIN))?;
+    socket.send(QUESTION)?;
+    let mut answer = [0; 16];
+    let length = socket.recv(&mut answer)?;
+    Ok(&answer[..length] == CUT)
+}
+
+fn connect(client: &TcpStream, to: &str, way: &Way) -> io::Result<()> {
+    way.await_whole(client)?;
     let server = TcpStream::connect(to)?;
     for stream in [client, &server] {
         stream.set_nodelay(true)?;
     }
-    let (mut from_client, mut to_server) = (client.try_clone()?, server.try_clone()?);
+    let (from_client, to_server) = (client.try_clone()?, server.try_clone()?);
+    let there = way.clone();
     thread::spawn(move || {
-        let _ = io::copy(&mut from_client, &mut to_server);
+        let _ = pass(&from_client, &to_server, &there);
         let _ = to_server.shutdown(Shutdown::Write);
     });
-    let result = hold_back(&server, client, &hold);
+    let result = hold_back(&server, client, way);
     let _ = client.shutdown(Shutdown::Both);
     let _ = server.shutdown(Shutdown::Both);
     result
 }
 
+/// Passes on what comes from `from`, as long as the way is whole.
+fn pass(mut from: &TcpStream, mut to: &TcpStream, way: &Way) -> io::Result<()> {
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let count = from.read(&mut buffer)?;
+        way.await_whole(from)?;
+        if count == 0 {
+            return Ok(());
+        }
+        to.write_all(&buffer[..count])?;
+    }
+}
+
 /// Passes on what comes from `from`, all of a hold's time at once.
-fn hold_back(mut from: &TcpStream, mut to: &TcpStream, hold: &AtomicU64) -> io::Result<()> {
+fn hold_back(mut from: &TcpStream, mut to: &TcpStream, way: &Way) -> io::Result<()> {
     let opened = Instant::now();
     let mut buffer = vec![0; 1 << 16];
     loop {
         from.set_read_timeout(None)?;
         let count = from.read(&mut buffer)?;
+        way.await_whole(to)?;
         if count == 0 {
             return Ok(());
         }
         let mut held = buffer[..count].to_vec();
         let mut ended = false;
-        let until = Instant::now() + Duration::from_millis(hold.load(Ordering::Relaxed));
+        let hold_ms = way.line.hold_ms.load(Ordering::Relaxed);
+        let until = Instant::now() + Duration::from_millis(hold_ms);
         while opened.elapsed() > OPENING && held.len() < MOST {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -170,22 +319,27 @@ mod tests {
 
     #[test]
     fn the_file_is_names_and_values() {
-        let settings = parse("# a line\nlisten = 127.0.0.1:1\nhold_ms=250\nnonsense\n");
+        let settings = parse("# a line\nlisten = 127.0.0.1:1\nhold_ms=250\ncut=yes\nnonsense\n");
         assert_eq!(settings["listen"], "127.0.0.1:1");
-        assert_eq!(hold_ms(&settings), 250);
-        assert_eq!(hold_ms(&parse("hold_ms=soon\n")), 0);
+        let line = Line::default();
+        for (settings, hold_ms, cut) in [
+            (settings, 250, true),
+            (parse("hold_ms=soon\ncut=no\n"), 0, false),
+            (parse(""), 0, false),
+        ] {
+            line.set(&settings);
+            assert_eq!(line.hold_ms.load(Ordering::Relaxed), hold_ms);
+            assert_eq!(line.cut.load(Ordering::Relaxed), cut);
+        }
     }
 
     #[test]
     fn what_was_held_back_comes_whole_and_in_order() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let mut near = TcpStream::connect(address).unwrap();
-        let (far, _) = listener.accept().unwrap();
-        let sink = TcpListener::bind("127.0.0.1:0").unwrap();
-        let sender = TcpStream::connect(sink.local_addr().unwrap()).unwrap();
-        let (mut out, _) = sink.accept().unwrap();
-        thread::spawn(move || hold_back(&far, &sender, &AtomicU64::new(700)));
+        let (mut near, far) = connected();
+        let (sender, mut out) = connected();
+        let way = whole();
+        way.line.hold_ms.store(700, Ordering::Relaxed);
+        thread::spawn(move || hold_back(&far, &sender, &way));
         thread::sleep(OPENING + Duration::from_millis(100));
         let begun = Instant::now();
         near.write_all(b"one ").unwrap();
@@ -196,5 +350,70 @@ mod tests {
         out.read_to_string(&mut text).unwrap();
         assert_eq!(text, "one two");
         assert!(begun.elapsed() >= Duration::from_millis(700));
+    }
+
+    fn connected() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (near, listener.accept().unwrap().0)
+    }
+
+    fn whole() -> Way {
+        Way {
+            line: Arc::default(),
+            other: Arc::default(),
+        }
+    }
+
+    /// Both lines' cuts stop both directions; what was sent meanwhile arrives afterwards.
+    #[test]
+    fn a_cut_holds_both_ways_and_loses_nothing() {
+        for (own, forth) in [(true, true), (true, false), (false, true), (false, false)] {
+            let (mut near, far) = connected();
+            let (sender, mut out) = connected();
+            let way = whole();
+            let cut = |yes| match own {
+                true => way.line.cut.store(yes, Ordering::Relaxed),
+                false => way.other.store(yes, Ordering::Relaxed),
+            };
+            cut(true);
+            let passing = way.clone();
+            thread::spawn(move || match forth {
+                true => pass(&far, &sender, &passing),
+                false => hold_back(&far, &sender, &passing),
+            });
+            near.write_all(b"late").unwrap();
+            out.set_read_timeout(Some(Duration::from_millis(300)))
+                .unwrap();
+            let mut word = [0; 4];
+            let early = out.read_exact(&mut word).unwrap_err();
+            assert!(is_time_out(&early), "own {own}, forth {forth}: {early}");
+            cut(false);
+            out.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            out.read_exact(&mut word).unwrap();
+            assert_eq!(&word, b"late");
+        }
+    }
+
+    #[test]
+    fn who_gives_up_is_not_waited_for() {
+        let (near, far) = connected();
+        let way = whole();
+        way.line.cut.store(true, Ordering::Relaxed);
+        drop(near);
+        let given_up = way.await_whole(&far).unwrap_err();
+        assert_eq!(given_up.kind(), io::ErrorKind::ConnectionAborted);
+    }
+
+    #[test]
+    fn lines_tell_each_other_whether_they_are_cut() {
+        let line = Arc::new(Line::default());
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        let answering = Arc::clone(&line);
+        thread::spawn(move || answer(&socket, &answering));
+        assert!(!ask(address).unwrap());
+        line.cut.store(true, Ordering::Relaxed);
+        assert!(ask(address).unwrap());
     }
 }

@@ -30,6 +30,17 @@ impl Flag {
     }
 }
 
+impl Flag {
+    /// As a help text lists it.
+    pub fn line(&self) -> String {
+        let value = if self.takes_value { " value" } else { "" };
+        match self.short {
+            ' ' => format!("   --{}{value}\n", self.name),
+            short => format!("   --{}{value}, -{short}{value}\n", self.name),
+        }
+    }
+}
+
 /// What a command was given.
 #[derive(Debug, Default)]
 pub struct Args {

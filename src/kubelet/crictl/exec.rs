@@ -11,7 +11,7 @@ use super::{
 };
 use crate::image::{self, Image};
 
-const FLAGS: &[Flag] = &[
+pub const FLAGS: &[Flag] = &[
     Flag::switch("interactive", 'i'),
     Flag::switch("tty", 't'),
     Flag::switch("sync", 's'),

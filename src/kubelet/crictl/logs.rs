@@ -14,7 +14,7 @@ use super::{
     view::{Entry, State, View},
 };
 
-const FLAGS: &[Flag] = &[
+pub const FLAGS: &[Flag] = &[
     Flag::switch("follow", 'f'),
     Flag::switch("previous", 'p'),
     Flag::switch("timestamps", 't'),

@@ -1,4 +1,4 @@
-//! `ps`, `pods`, `images`, `inspect`, `inspectp`, `info`.
+//! `ps`, `pods`, `images`.
 
 use std::{collections::BTreeSet, process::ExitCode};
 
@@ -8,13 +8,15 @@ use serde_json::{Value, json};
 use super::{
     Fatal,
     args::{Args, Flag},
-    objects, print,
+    objects,
+    pattern::Pattern,
+    print,
     table::{ago, short, size, table},
     view::{Entry, State, View},
 };
 use crate::state;
 
-const LIST: &[Flag] = &[
+pub const LIST: &[Flag] = &[
     Flag::switch("all", 'a'),
     Flag::switch("quiet", 'q'),
     Flag::switch("no-trunc", ' '),
@@ -32,29 +34,18 @@ const LIST: &[Flag] = &[
 ];
 
 /// In the form that `-o` asks for; `None` is a table.
-fn structured(args: &Args, value: &Value) -> Result<Option<String>, Fatal> {
+pub fn structured(args: &Args, value: &Value) -> Result<Option<String>, Fatal> {
     match args.value("output") {
         None | Some("" | "table") => Ok(None),
-        Some("json") => Ok(Some(kube::gofmt::json_pretty(value) + "\n")),
+        Some("json") => Ok(Some(kube::gofmt::json_pretty(value))),
         Some("yaml") => Ok(Some(kube::yaml::to_string(value))),
-        Some(other) => Err(format!("unsupported output format: {other:?}")),
+        Some(other) => Err(format!("unsupported output format {other:?}")),
     }
 }
 
-/// A name is a regular expression for crictl; here it is a part of the name, with the
-/// anchors `^` and `$`.
-fn matches(pattern: Option<&str>, name: &str) -> bool {
-    let Some(pattern) = pattern else { return true };
-    let (start, rest) = match pattern.strip_prefix('^') {
-        Some(rest) => (true, rest),
-        None => (false, pattern),
-    };
-    match (start, rest.strip_suffix('$')) {
-        (true, Some(whole)) => name == whole,
-        (true, None) => name.starts_with(rest),
-        (false, Some(end)) => name.ends_with(end),
-        (false, None) => name.contains(rest),
-    }
+/// The regular expression that a flag brings; without one everything matches.
+fn pattern(args: &Args, flag: &str) -> Result<Pattern, Fatal> {
+    Pattern::parse(args.value(flag).unwrap_or_default())
 }
 
 /// `key=value` or `key` against labels.
@@ -74,12 +65,11 @@ pub fn ps(view: &View, words: Vec<String>) -> Result<ExitCode, Fatal> {
         Some("exited") => Some(State::Exited),
         // Nothing of ours is ever seen in these states.
         Some("created" | "unknown") => return print(&listing(&args, &[])?),
-        Some(other) => {
-            return Err(format!(
-                "--state should be one of created, running, exited or unknown: {other}"
-            ));
+        Some(_) => {
+            return Err("--state should be one of created, running, exited or unknown".into());
         }
     };
+    let (name, namespace) = (pattern(&args, "name")?, pattern(&args, "namespace")?);
     let limit = match args.value("last") {
         Some(count) => count
             .parse()
@@ -91,8 +81,8 @@ pub fn ps(view: &View, words: Vec<String>) -> Result<ExitCode, Fatal> {
         .containers
         .iter()
         .filter(|entry| state.is_none_or(|state| entry.state == state))
-        .filter(|entry| matches(args.value("name"), &entry.name))
-        .filter(|entry| matches(args.value("namespace"), entry.pod_text("namespace")))
+        .filter(|entry| name.is_in(&entry.name))
+        .filter(|entry| namespace.is_in(entry.pod_text("namespace")))
         .filter(|entry| args.value("id").is_none_or(|id| entry.id.starts_with(id)))
         .filter(|entry| {
             let pod = args.value("pod");
@@ -159,6 +149,13 @@ pub fn pods(view: &View, words: Vec<String>) -> Result<ExitCode, Fatal> {
     let args = Args::parse(words, LIST, false)?;
     let text = |pod: &crate::ledger::Record, key: &str| object::text(&pod.metadata, key).to_owned();
     let wanted_state = args.value("state").map(str::to_lowercase);
+    if wanted_state
+        .as_ref()
+        .is_some_and(|state| state != "ready" && state != "notready")
+    {
+        return Err("--state should be ready or notready".into());
+    }
+    let (name, namespace) = (pattern(&args, "name")?, pattern(&args, "namespace")?);
     let chosen: Vec<_> = view
         .pods
         .iter()
@@ -170,8 +167,8 @@ pub fn pods(view: &View, words: Vec<String>) -> Result<ExitCode, Fatal> {
             };
             wanted_state.as_deref().is_none_or(|wanted| wanted == state)
         })
-        .filter(|pod| matches(args.value("name"), &text(pod, "name")))
-        .filter(|pod| matches(args.value("namespace"), &text(pod, "namespace")))
+        .filter(|pod| name.is_in(&text(pod, "name")))
+        .filter(|pod| namespace.is_in(&text(pod, "namespace")))
         .filter(|pod| {
             args.value("id")
                 .is_none_or(|id| pod.sandbox.id.starts_with(id))
@@ -296,85 +293,4 @@ pub fn images(view: &View, words: Vec<String>) -> Result<ExitCode, Fatal> {
         ]
     }));
     print(&table(&rows))
-}
-
-const INSPECT: &[Flag] = &[
-    Flag::value("output", 'o'),
-    Flag::switch("quiet", 'q'),
-    Flag::value("name", ' '),
-    Flag::value("template", ' '),
-];
-
-/// Prints one, or a list of several.
-fn inspected(args: &Args, mut found: Vec<Value>) -> Result<ExitCode, Fatal> {
-    if args.value("template").is_some() || args.value("output") == Some("go-template") {
-        return Err("crictl inspect --template is not part of kubedrill; use -o json".into());
-    }
-    let all = match found.len() {
-        1 => found.remove(0),
-        _ => found.into(),
-    };
-    let text = structured(args, &all)?.unwrap_or_else(|| kube::gofmt::json_pretty(&all) + "\n");
-    print(&text)
-}
-
-pub fn inspect(view: &View, words: Vec<String>) -> Result<ExitCode, Fatal> {
-    let args = Args::parse(words, INSPECT, false)?;
-    let mut found = Vec::new();
-    if let Some(name) = args.value("name") {
-        let named = view
-            .containers
-            .iter()
-            .filter(|entry| matches(Some(name), &entry.name));
-        found.extend(named.map(objects::inspect));
-    } else if args.rest.is_empty() {
-        return Err("ID cannot be empty".into());
-    }
-    for id in &args.rest {
-        let entry = view
-            .container(id)
-            .map_err(|error| format!("getting the status of the container {id:?}: {error}"))?;
-        found.push(objects::inspect(entry));
-    }
-    inspected(&args, found)
-}
-
-pub fn inspect_pods(view: &View, words: Vec<String>) -> Result<ExitCode, Fatal> {
-    let args = Args::parse(words, INSPECT, false)?;
-    if args.rest.is_empty() {
-        return Err("ID cannot be empty".into());
-    }
-    let mut found = Vec::new();
-    for id in &args.rest {
-        let pod = view
-            .pod(id)
-            .map_err(|error| format!("getting the pod sandbox status for {id:?}: {error}"))?;
-        found.push(objects::inspect_pod(pod));
-    }
-    inspected(&args, found)
-}
-
-pub fn info(words: Vec<String>) -> Result<ExitCode, Fatal> {
-    let args = Args::parse(words, INSPECT, false)?;
-    let condition =
-        |kind: &str| json!({ "message": "", "reason": "", "status": true, "type": kind });
-    let info = json!({
-        "config": { "containerdEndpoint": super::SOCKET, "containerdRootDir": "/var/lib/containerd" },
-        "status": { "conditions": [condition("RuntimeReady"), condition("NetworkReady")] },
-    });
-    inspected(&args, vec![info])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_match_as_patterns() {
-        assert!(matches(Some("etcd"), "etcd"));
-        assert!(matches(Some("api"), "kube-apiserver"));
-        assert!(!matches(Some("^api"), "kube-apiserver"));
-        assert!(matches(Some("^etcd$"), "etcd"));
-        assert!(matches(Some("server$"), "kube-apiserver"));
-    }
 }

@@ -24,8 +24,8 @@ use crate::{
     ledger::{self, Record},
 };
 
-const STOP: &[Flag] = &[Flag::value("timeout", 't')];
-const REMOVE: &[Flag] = &[
+pub const STOP: &[Flag] = &[Flag::value("timeout", 't')];
+pub const REMOVE: &[Flag] = &[
     Flag::switch("force", 'f'),
     Flag::switch("all", 'a'),
     Flag::switch("keep-logs", ' '),

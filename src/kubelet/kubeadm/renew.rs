@@ -20,7 +20,7 @@ const LAST: &str = "\nDone renewing certificates. You must restart the kube-apis
     kube-controller-manager, kube-scheduler and etcd, so that they can use the new certificates.\n";
 
 /// What kubeadm calls each certificate at length.
-fn long_name(name: &str) -> &'static str {
+pub fn long_name(name: &str) -> &'static str {
     match name {
         "admin.conf" => {
             "certificate embedded in the kubeconfig file for the admin to use and for kubeadm itself"

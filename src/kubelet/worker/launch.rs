@@ -108,6 +108,7 @@ impl Worker {
         let image = slot.state.image.clone();
         let spec = slot.spec.clone();
         match image::classify(&image) {
+            Image::Malformed(why) => self.cannot_parse(index, &name, &image, &why),
             Image::Missing => self.cannot_pull(index, &name, &image),
             Image::Simulated => self.simulate(index, &name, &image),
             Image::Real => self.prepare_real(index, &name, &image, &spec).await,
@@ -163,6 +164,16 @@ impl Worker {
             message: message.into(),
         };
         slot.state.ready = false;
+    }
+
+    /// Shows that the image's name is none; the Pod must be changed.
+    fn cannot_parse(&mut self, index: usize, name: &str, image: &str, why: &str) {
+        let message = format!(
+            "Failed to apply default image tag \"{image}\": couldn't parse image name \"{image}\": {why}"
+        );
+        self.record(name, "Warning", "InspectFailed", &message);
+        self.record(name, "Warning", "Failed", "Error: InvalidImageName");
+        self.wait_again(index, "InvalidImageName", &message);
     }
 
     /// Shows a failed pull, then that it is backed off, then asks again.

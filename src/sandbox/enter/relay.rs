@@ -63,6 +63,16 @@ pub(super) fn run(plan: &Plan, tty: bool, window: Option<OwnedFd>) -> Result<u8>
     if let Some(terminal) = &terminal {
         let _ = std::os::unix::fs::fchown(&terminal.slave, Some(plan.user.uid), None);
         copy_window(terminal.master.as_fd());
+        // A size that has arrived is the terminal's from the start: who is told of it once the
+        // program runs takes it for a change.
+        let mut arrived = window
+            .as_ref()
+            .map(|window| [PollFd::new(window.as_fd(), PollFlags::POLLIN)]);
+        if let (Some(fds), Some(window)) = (&mut arrived, &window)
+            && poll(fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+        {
+            take_window(window, terminal.master.as_fd());
+        }
     }
     let mut mask = SigSet::empty();
     for signal in PASSED
@@ -299,23 +309,30 @@ impl Relay {
     }
 
     fn resize(&mut self) {
-        let mut bytes = [0; 4];
-        let Some(window) = &self.window else { return };
-        match nix::unistd::read(window, &mut bytes) {
-            Ok(4) => {
-                let half = |at: usize| u16::from_ne_bytes([bytes[at], bytes[at + 1]]);
-                let size = Winsize {
-                    ws_row: half(0),
-                    ws_col: half(2),
-                    ws_xpixel: 0,
-                    ws_ypixel: 0,
-                };
-                if let Some(master) = &self.master {
-                    // SAFETY: `size` outlives the call, which only reads it.
-                    let _ = unsafe { set_window(master.as_raw_fd(), &raw const size) };
-                }
-            }
-            _ => self.window = None,
+        let (Some(window), Some(master)) = (&self.window, &self.master) else {
+            self.window = None;
+            return;
+        };
+        if !take_window(window, master.as_fd()) {
+            self.window = None;
         }
     }
+}
+
+/// Gives the terminal a size that has arrived; `false` if no more will.
+fn take_window(window: &OwnedFd, master: BorrowedFd<'_>) -> bool {
+    let mut bytes = [0; 4];
+    let Ok(4) = nix::unistd::read(window, &mut bytes) else {
+        return false;
+    };
+    let half = |at: usize| u16::from_ne_bytes([bytes[at], bytes[at + 1]]);
+    let size = Winsize {
+        ws_row: half(0),
+        ws_col: half(2),
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    // SAFETY: `size` outlives the call, which only reads it.
+    let _ = unsafe { set_window(master.as_raw_fd(), &raw const size) };
+    true
 }

@@ -258,8 +258,10 @@ impl Inside<'_> {
         // A name of its own for each boot: the last boot's link goes away in the
         // background.
         let name = format!("node{index}.{}", node.boots);
+        // A machine's card is the same after a reboot: the others know its address for a while.
+        let [a, b, c, d] = node.spec.address.octets();
         self.netlink
-            .add_veth(&name, BRIDGE, "eth0", pid)
+            .add_veth(&name, BRIDGE, "eth0", pid, [0x02, 0x42, a, b, c, d])
             .with_context(|| format!("link the node {} to the bridge", node.spec.name))?;
         channel.write_all(b"g").context("release a node")
     }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 /// The file that is written.
 pub(super) const CURRENT: &str = "/var/log/journal/node.journal";
 /// What the file was before it grew too long.
-const PREVIOUS: &str = "/var/log/journal/node.journal.1";
+pub(super) const PREVIOUS: &str = "/var/log/journal/node.journal.1";
 /// Bytes at which a new file is begun.
 const LONGEST: u64 = 16 << 20;
 

@@ -49,7 +49,7 @@ pub(super) enum Response {
 }
 
 /// What is known of a unit.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Info {
     pub(super) description: String,
     pub(super) documentation: Vec<String>,

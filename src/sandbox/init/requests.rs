@@ -197,8 +197,13 @@ impl Init {
                     continue;
                 };
                 let failed = matches!(service.phase, Phase::Failed | Phase::AutoRestart);
-                if *outcome == Outcome::Done && failed && verb != "stop" {
+                if *outcome != Outcome::Done {
+                    continue;
+                }
+                if failed && verb != "stop" {
                     *outcome = Outcome::Failed(service.result.to_owned());
+                } else if verb.starts_with("reload") && service.reload_result != "success" {
+                    *outcome = Outcome::Failed(service.reload_result.to_owned());
                 }
             }
             waiter.answer();

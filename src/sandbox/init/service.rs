@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::unit::{Command, Type, Unit};
 use super::words;
 use crate::enter::{self, Plan, User};
-use crate::error::{Context as _, Result};
+use crate::error::{Context as _, Error, Result};
 use crate::sys;
 
 /// Where a service is in its life; systemd's sub-states.
@@ -167,6 +167,8 @@ pub(super) struct Service {
     pub(super) control: Option<i32>,
     /// systemd's Result.
     pub(super) result: &'static str,
+    /// systemd's ReloadResult.
+    pub(super) reload_result: &'static str,
     pub(super) last_main: Option<End>,
     pub(super) last_control: Option<(String, End)>,
     pub(super) restarts: u32,
@@ -199,6 +201,7 @@ impl Service {
             main: None,
             control: None,
             result: "success",
+            reload_result: "success",
             last_main: None,
             last_control: None,
             restarts: 0,
@@ -230,6 +233,16 @@ impl Service {
             _ => {}
         }
         self.phase = phase;
+    }
+
+    /// Whether the failure of the main program that runs, or ran last, counts as success.
+    pub(super) fn may_fail(&self) -> bool {
+        let index = match self.phase {
+            Phase::Start(index) => index,
+            _ => 0,
+        };
+        let command = self.unit.start.get(index);
+        command.is_some_and(|command| command.ignore_failure)
     }
 
     /// The name under which its output is kept.
@@ -280,9 +293,24 @@ impl Service {
         Ok(env)
     }
 
+    /// What must be there is looked for before anything is forked, as systemd does.
+    fn check_environment_files(&self) -> Result<()> {
+        for (path, optional) in &self.unit.environment_files {
+            if let (Err(error), false) = (fs::File::open(path), optional) {
+                let why = error.to_string();
+                let why = why.split(" (os error").next().unwrap_or_default();
+                return Err(Error::Unit(format!(
+                    "Failed to load environment files: {why}"
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// Forks a process of the service. Returns its PID and the end of the pipe
     /// on which its output arrives.
     pub(super) fn spawn(&self, command: &Command) -> Result<(i32, OwnedFd)> {
+        self.check_environment_files()?;
         let (ours, theirs) = nix::unistd::pipe2(OFlag::O_CLOEXEC).context("make a pipe")?;
         let Some(pid) = sys::fork_into(CloneFlags::empty()).context("fork")? else {
             drop(ours);

@@ -96,6 +96,53 @@ pub(super) fn parse_environment_file(text: &str) -> Vec<(String, String)> {
         .collect()
 }
 
+/// Whether a name stands for all that it matches.
+pub(super) fn is_pattern(name: &str) -> bool {
+    name.contains(['*', '?', '['])
+}
+
+/// Whether a name is matched as by fnmatch(3).
+pub(super) fn matches(pattern: &str, name: &str) -> bool {
+    let mut rest = pattern.chars();
+    let Some(first) = rest.next() else {
+        return name.is_empty();
+    };
+    let mut letters = name.chars();
+    match first {
+        '*' => {
+            let starts = name.char_indices().map(|(at, _)| at);
+            starts
+                .chain([name.len()])
+                .any(|at| matches(rest.as_str(), &name[at..]))
+        }
+        '?' => letters.next().is_some() && matches(rest.as_str(), letters.as_str()),
+        '[' => match (rest.as_str().split_once(']'), letters.next()) {
+            (Some((class, tail)), Some(letter)) => {
+                in_class(class, letter) && matches(tail, letters.as_str())
+            }
+            _ => false,
+        },
+        first => letters.next() == Some(first) && matches(rest.as_str(), letters.as_str()),
+    }
+}
+
+fn in_class(class: &str, letter: char) -> bool {
+    let (class, negated) = match class.strip_prefix(['!', '^']) {
+        Some(rest) => (rest, true),
+        None => (class, false),
+    };
+    let letters: Vec<char> = class.chars().collect();
+    let mut within = false;
+    let mut at = 0;
+    while at < letters.len() {
+        let is_range = letters.get(at + 1) == Some(&'-') && at + 2 < letters.len();
+        let last = letters[if is_range { at + 2 } else { at }];
+        within |= (letters[at]..=last).contains(&letter);
+        at += if is_range { 3 } else { 1 };
+    }
+    within != negated
+}
+
 /// A limit in time: `infinity` and 0 are none.
 pub(super) fn limit(value: &str) -> Option<Duration> {
     duration(value).filter(|limit| !limit.is_zero())
@@ -129,9 +176,34 @@ pub(super) fn duration(value: &str) -> Option<Duration> {
                 "m" | "min" | "minute" | "minutes" => 60.0,
                 "h" | "hr" | "hour" | "hours" => 3600.0,
                 "d" | "day" | "days" => 86400.0,
+                "w" | "week" | "weeks" => 604_800.0,
+                "M" | "month" | "months" => 2_629_800.0,
+                "y" | "year" | "years" => 31_557_600.0,
                 _ => return None,
             };
         rest = rest[end..].trim_start();
     }
     Duration::try_from_secs_f64(total).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_as_in_a_shell() {
+        for (pattern, name, expected) in [
+            ("kube*", "kubelet.service", true),
+            ("*.timer", "note.timer", true),
+            ("*.timer", "note.service", false),
+            ("etcd?.service", "etcd1.service", true),
+            ("etcd[0-2].service", "etcd3.service", false),
+            ("etcd[!0-2].service", "etcd3.service", true),
+            ("etcd", "etcd", true),
+            ("a*b*c", "a-b-b-c", true),
+            ("[", "[", false),
+        ] {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::spec::{Account, NodeSpec};
 
 /// Files and directories that make the host's programs work as they do there.
-const ALLOWED: [&str; 38] = [
+const ALLOWED: [&str; 41] = [
     "adduser.conf",
     "bash.bashrc",
     "bash_completion.d",
@@ -20,6 +20,7 @@ const ALLOWED: [&str; 38] = [
     "default/locale",
     "default/useradd",
     "ethertypes",
+    "groff",
     "inputrc",
     "ld.so.cache",
     "ld.so.conf",
@@ -30,6 +31,8 @@ const ALLOWED: [&str; 38] = [
     "login.defs",
     "lsb-release",
     "magic",
+    "man_db.conf",
+    "manpath.config",
     "nanorc",
     "os-release",
     "pam.conf",

@@ -103,15 +103,14 @@ pub(super) fn write_all(plan: &Plan<'_>, first_boot: bool) -> Result<()> {
         for unit in &node.units {
             crate::init::enable_at_first_boot(unit)?;
         }
+        // What was taken off a machine does not come back by a reboot.
+        link_applets(&node.applets)?;
     }
-    if let Ok(mtab) = fs::symlink_metadata("/etc/mtab")
-        && mtab.is_symlink()
-    {
-        return link_applets(&node.applets);
+    if !fs::symlink_metadata("/etc/mtab").is_ok_and(|mtab| mtab.is_symlink()) {
+        let _ = fs::remove_file("/etc/mtab");
+        let _ = symlink("/proc/self/mounts", "/etc/mtab");
     }
-    let _ = fs::remove_file("/etc/mtab");
-    let _ = symlink("/proc/self/mounts", "/etc/mtab");
-    link_applets(&node.applets)
+    Ok(())
 }
 
 /// Only root's files can be made where no other user is mapped.

@@ -184,6 +184,8 @@ fn enter_own_namespaces(plan: &Plan<'_>, channel: &OwnedFd) -> Result<()> {
     netlink
         .add_default_route("eth0", plan.subnet.gateway())
         .context("give the node its default route")?;
+    // Over the one that shows the fabric's links; where it is refused, that one stays.
+    let _ = mounts::mount_sys();
     // Lets `ping` work for every user; an older kernel may refuse it.
     let _ = fs::write("/proc/sys/net/ipv4/ping_group_range", "0 0");
     Ok(())

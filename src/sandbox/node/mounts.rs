@@ -157,12 +157,7 @@ pub(super) fn mount_all(host: &HostSide, plan: &Plan<'_>) -> Result<()> {
 
     ensure_dir(Path::new("/sys"), 0o555)?;
     // A container may forbid it; nothing here depends on it.
-    let _ = mount_new(
-        "sysfs",
-        "/sys",
-        plain | MsFlags::MS_NOEXEC | MsFlags::MS_RDONLY,
-        "",
-    );
+    let _ = mount_sys();
     mount_dev(host, plan)?;
     ensure_dir(Path::new("/run"), 0o755)?;
     mount_new("tmpfs", "/run", plain, "mode=755,size=256m")?;
@@ -179,6 +174,14 @@ pub(super) fn mount_all(host: &HostSide, plan: &Plan<'_>) -> Result<()> {
         remount_bind(&target, extra | libc::MS_NOSUID | libc::MS_NODEV)?;
     }
     Ok(())
+}
+
+/// `/sys`, which shows the links of the network namespace that it is mounted from. The one
+/// mount that is made twice: the kernel lets a node's own user namespace have a new one only
+/// where there is one already, and this first one shows the fabric's links.
+pub(super) fn mount_sys() -> Result<()> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount_new("sysfs", "/sys", flags | MsFlags::MS_RDONLY, "")
 }
 
 fn masked_proc(error: Error) -> Error {

@@ -22,6 +22,10 @@ struct Options {
     command: Vec<String>,
     /// `-t`, `-T`.
     tty: Option<bool>,
+    /// `-tt`: a terminal there although there is none here.
+    force_tty: bool,
+    /// `-q`: no remarks.
+    quiet: bool,
     /// `-n`: leave standard input to others, as in a script that is itself read from there.
     no_input: bool,
 }
@@ -46,51 +50,28 @@ pub(crate) fn run(args: &[OsString]) -> ExitCode {
 fn parse(words: &[String]) -> Result<Options, String> {
     let mut options = Options::default();
     let mut rest = words.iter();
+    let mut ended = false;
     while let Some(word) = rest.next() {
-        if !options.host.is_empty() || !word.starts_with('-') {
-            if options.host.is_empty() {
-                let plain = word.strip_prefix("ssh://").unwrap_or(word);
-                match plain.rsplit_once('@') {
-                    Some((user, host)) => {
-                        options.user = Some(user.to_owned());
-                        options.host = host.to_owned();
-                    }
-                    None => options.host = plain.to_owned(),
-                }
-                continue;
+        if !ended && word.len() > 1 && word.starts_with('-') {
+            // Options may come before the host and after it, up to the command.
+            match word.as_str() {
+                "--" => ended = true,
+                _ => take_options(&mut options, word, &mut rest)?,
             }
+        } else if options.host.is_empty() {
+            let plain = word.strip_prefix("ssh://").unwrap_or(word);
+            let (user, host) = match plain.rsplit_once('@') {
+                Some((user, host)) => (Some(user), host),
+                None => (None, plain),
+            };
+            // The first that is named counts, as for all that is said twice.
+            options.user = options.user.or(user.map(str::to_owned));
+            options.host = host.to_owned();
+            ended = false;
+        } else {
             options.command.push(word.clone());
             options.command.extend(rest.cloned());
             break;
-        }
-        for (at, letter) in word.char_indices().skip(1) {
-            let tail = &word[at + letter.len_utf8()..];
-            match letter {
-                't' => options.tty = Some(true),
-                'T' => options.tty = Some(false),
-                'n' => options.no_input = true,
-                'q' | 'v' | 'x' | 'X' | 'A' | 'a' | 'C' | '4' | '6' | 'k' => {}
-                'i' | 'l' | 'o' | 'p' | 'F' | 'E' | 'c' | 'm' => {
-                    let value = if tail.is_empty() {
-                        rest.next().cloned()
-                    } else {
-                        Some(tail.to_owned())
-                    };
-                    let value = value.ok_or_else(|| {
-                        format!("option requires an argument -- {letter}\n{USAGE}")
-                    })?;
-                    match letter {
-                        'l' => options.user = Some(value),
-                        'p' => {
-                            let port = value.parse().map_err(|_| format!("Bad port '{value}'"))?;
-                            options.port = Some(port);
-                        }
-                        _ => {}
-                    }
-                    break;
-                }
-                other => return Err(format!("unknown option -- {other}\n{USAGE}")),
-            }
         }
     }
     if options.host.is_empty() {
@@ -98,6 +79,52 @@ fn parse(words: &[String]) -> Result<Options, String> {
     } else {
         Ok(options)
     }
+}
+
+/// The letters of one word, with the word behind it if the last of them wants a value.
+fn take_options<'a>(
+    options: &mut Options,
+    word: &str,
+    rest: &mut impl Iterator<Item = &'a String>,
+) -> Result<(), String> {
+    for (at, letter) in word.char_indices().skip(1) {
+        let tail = &word[at + letter.len_utf8()..];
+        match letter {
+            't' => {
+                options.force_tty = options.tty == Some(true);
+                options.tty = Some(true);
+            }
+            'T' => (options.tty, options.force_tty) = (Some(false), false),
+            'n' => options.no_input = true,
+            'q' => options.quiet = true,
+            'v' | 'x' | 'X' | 'Y' | 'y' | 'A' | 'a' | 'C' | '4' | '6' | 'k' | 'K' => {}
+            'f' | 'N' | 'D' | 'J' | 'L' | 'R' | 'W' => {
+                return Err(format!(
+                    "ssh: -{letter} is not supported between the nodes of a lab: each is reached \
+                     directly, and nothing is forwarded"
+                ));
+            }
+            'i' | 'l' | 'o' | 'p' | 'F' | 'E' | 'c' | 'm' | 'b' | 'B' | 'e' | 'I' | 'S' => {
+                let value = match tail {
+                    "" => rest.next().cloned(),
+                    tail => Some(tail.to_owned()),
+                };
+                let value = value
+                    .ok_or_else(|| format!("option requires an argument -- {letter}\n{USAGE}"))?;
+                match letter {
+                    'l' => options.user = options.user.take().or(Some(value)),
+                    'p' => {
+                        let port = value.parse().map_err(|_| format!("Bad port '{value}'"))?;
+                        options.port = options.port.or(Some(port));
+                    }
+                    _ => {}
+                }
+                break;
+            }
+            other => return Err(format!("unknown option -- {other}\n{USAGE}")),
+        }
+    }
+    Ok(())
 }
 
 fn talk(options: &Options) -> Result<u8, String> {
@@ -116,9 +143,11 @@ fn talk(options: &Options) -> Result<u8, String> {
     let stream = TcpStream::connect(address).map_err(refused)?;
     let _ = stream.set_nodelay(true);
     let terminal = io::stdin().is_terminal();
-    let tty = options
-        .tty
-        .unwrap_or(options.command.is_empty() && terminal);
+    let wanted = options.tty.unwrap_or(options.command.is_empty());
+    let tty = wanted && (options.force_tty || (terminal && !options.no_input));
+    if wanted && !tty && !options.quiet {
+        eprintln!("Pseudo-terminal will not be allocated because stdin is not a terminal.");
+    }
     let (columns, rows) = window_size().unwrap_or((80, 24));
     let hello = Hello {
         user: options.user.clone().unwrap_or_else(|| "root".to_owned()),
@@ -219,16 +248,41 @@ mod tests {
     }
 
     #[test]
-    fn options_come_before_the_host() {
+    fn options_come_before_the_host_and_after_it() {
         let options = parsed("-o StrictHostKeyChecking=no -t root@node01 ls -t /x");
         assert_eq!(
             (options.user.as_deref(), options.host.as_str()),
             (Some("root"), "node01")
         );
         assert_eq!(options.command, ["ls", "-t", "/x"]);
-        assert_eq!(options.tty, Some(true));
+        assert_eq!((options.tty, options.force_tty), (Some(true), false));
+        assert!(parsed("-tt node01").force_tty && parsed("-t -t node01").force_tty);
         assert!(parsed("-n node01 ls").no_input && !options.no_input);
         assert_eq!(parsed("-p2222 -lroot node01").port, Some(2222));
         assert!(parse(&[]).is_err());
+
+        let options = parsed("node01 -p 2222 -vl ada -t uptime -p");
+        assert_eq!((options.port, options.tty), (Some(2222), Some(true)));
+        assert_eq!(options.user.as_deref(), Some("ada"));
+        assert_eq!(options.command, ["uptime", "-p"]);
+        assert_eq!(parsed("node01 -v").command, [""; 0]);
+        assert_eq!(parsed("node01 -- -v").command, ["-v"]);
+        assert_eq!(parsed("-- node01 -q ls").command, ["ls"]);
+        assert_eq!(
+            parsed("root@node01 -l ada").user.as_deref(),
+            Some("root"),
+            "the first"
+        );
+        for (wrong, words) in [
+            ("node01 -p", "option requires an argument -- p"),
+            ("node01 -p x", "Bad port 'x'"),
+            ("node01 -Z ls", "unknown option -- Z"),
+            ("node01 -L 1:a:2", "-L is not supported"),
+            ("-v", "usage: ssh"),
+        ] {
+            let line: Vec<String> = wrong.split(' ').map(str::to_owned).collect();
+            let text = parse(&line).expect_err(wrong);
+            assert!(text.contains(words), "{text}");
+        }
     }
 }

@@ -4,10 +4,11 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal as _, Read, Write};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,8 @@ enum Header {
 #[derive(Debug, Default)]
 struct Options {
     recursive: bool,
+    /// `-q`: no lines that say how far a file is.
+    quiet: bool,
     paths: Vec<String>,
 }
 
@@ -60,11 +63,12 @@ pub(crate) fn run(args: &[OsString]) -> ExitCode {
             let mut out = io::stdout().lock();
             let recursive = words.get(1).is_some_and(|word| word == "r");
             let paths = words.get(2..).unwrap_or_default();
-            send_all(paths, recursive, &mut out).and_then(|()| out.flush())
+            send_all(paths, recursive, false, &mut out).and_then(|()| out.flush())
         }
         Some("--receive") => {
             let target = words.get(1).map_or(".", String::as_str);
-            return code(receive(&mut BufReader::new(io::stdin().lock()), target));
+            let mut input = BufReader::new(io::stdin().lock());
+            return code(receive(&mut input, target, false));
         }
         _ => match parse(&words) {
             Ok(options) => return code(copy(&options)),
@@ -112,7 +116,8 @@ fn parse(words: &[String]) -> Result<Options, String> {
         for (at, letter) in word.char_indices().skip(1) {
             match letter {
                 'r' => options.recursive = true,
-                '3' | '4' | '6' | 'A' | 'B' | 'C' | 'O' | 'p' | 'q' | 'R' | 's' | 'T' | 'v' => {}
+                'q' => options.quiet = true,
+                '3' | '4' | '6' | 'A' | 'B' | 'C' | 'O' | 'p' | 'R' | 's' | 'T' | 'v' => {}
                 'c' | 'D' | 'F' | 'i' | 'J' | 'l' | 'o' | 'P' | 'S' | 'X' => {
                     // No value means anything here: there is one network and one key.
                     if at + 1 == word.len() && rest.next().is_none() {
@@ -164,12 +169,13 @@ fn copy(options: &Options) -> io::Result<bool> {
 
 fn copy_one(source: &Place, target: &Place, options: &Options) -> io::Result<bool> {
     let recursive = if options.recursive { "r" } else { "-" };
+    let meter = !options.quiet && io::stdout().is_terminal();
     let paths = [source.path.clone()];
     match (&source.host, &target.host) {
         (None, None) => {
             let mut bytes = Vec::new();
-            send_all(&paths, options.recursive, &mut bytes)?;
-            receive(&mut bytes.as_slice(), &target.path)
+            send_all(&paths, options.recursive, false, &mut bytes)?;
+            receive(&mut bytes.as_slice(), &target.path, false)
         }
         (None, Some(host)) => {
             let mut far = far_end(host, &["--receive", &target.path])
@@ -178,8 +184,8 @@ fn copy_one(source: &Place, target: &Place, options: &Options) -> io::Result<boo
             if let Some(input) = far.stdin.take() {
                 let mut input = io::BufWriter::new(input);
                 // A far end that failed has closed its end and says why itself.
-                let sent =
-                    send_all(&paths, options.recursive, &mut input).and_then(|()| input.flush());
+                let sent = send_all(&paths, options.recursive, meter, &mut input)
+                    .and_then(|()| input.flush());
                 drop(input);
                 let ended = far.wait()?;
                 return Ok(sent.is_ok() && ended.success());
@@ -193,7 +199,7 @@ fn copy_one(source: &Place, target: &Place, options: &Options) -> io::Result<boo
                 .spawn()?;
             let mut whole = true;
             if let Some(output) = far.stdout.take() {
-                whole = receive(&mut BufReader::new(output), &target.path)?;
+                whole = receive(&mut BufReader::new(output), &target.path, meter)?;
             }
             Ok(far.wait()?.success() && whole)
         }
@@ -230,14 +236,25 @@ fn write_header(out: &mut impl Write, header: &Header) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
-fn send_all(paths: &[String], recursive: bool, out: &mut impl Write) -> io::Result<()> {
+fn send_all(
+    paths: &[String],
+    recursive: bool,
+    meter: bool,
+    out: &mut impl Write,
+) -> io::Result<()> {
     for path in paths {
-        send(Path::new(path), path, recursive, out)?;
+        send(Path::new(path), path, recursive, meter, out)?;
     }
     Ok(())
 }
 
-fn send(path: &Path, shown: &str, recursive: bool, out: &mut impl Write) -> io::Result<()> {
+fn send(
+    path: &Path,
+    shown: &str,
+    recursive: bool,
+    meter: bool,
+    out: &mut impl Write,
+) -> io::Result<()> {
     let trouble = |out: &mut _, text: String| write_header(out, &Header::Trouble(text));
     let found = match fs::metadata(path) {
         Ok(found) => found,
@@ -264,7 +281,7 @@ fn send(path: &Path, shown: &str, recursive: bool, out: &mut impl Write) -> io::
         entries.sort();
         for entry in entries {
             let shown = entry.display().to_string();
-            send(&entry, &shown, recursive, out)?;
+            send(&entry, &shown, recursive, meter, out)?;
         }
         return write_header(out, &Header::Up);
     }
@@ -276,14 +293,20 @@ fn send(path: &Path, shown: &str, recursive: bool, out: &mut impl Write) -> io::
         Err(error) => return trouble(out, format!("{shown}: {}", plain(&error))),
     };
     let size = found.len();
-    write_header(out, &Header::File { name, mode, size })?;
+    let begun = Instant::now();
+    let header = Header::File { name, mode, size };
+    write_header(out, &header)?;
     let sent = io::copy(&mut file.take(size), out)?;
     // A file that shrank meanwhile: what was promised is made up with zeros.
-    io::copy(&mut io::repeat(0).take(size - sent), out).map(drop)
+    io::copy(&mut io::repeat(0).take(size - sent), out)?;
+    if meter && let Header::File { name, .. } = header {
+        tell_progress(&name, size, begun);
+    }
+    Ok(())
 }
 
 /// Takes everything to `target`. `Ok(false)`: something was missing, which has been said.
-fn receive(stream: &mut impl BufRead, target: &str) -> io::Result<bool> {
+fn receive(stream: &mut impl BufRead, target: &str, meter: bool) -> io::Result<bool> {
     let target = Path::new(target);
     // Into a directory under its own name, else under the name that was given.
     let mut into: Vec<PathBuf> = Vec::new();
@@ -302,7 +325,11 @@ fn receive(stream: &mut impl BufRead, target: &str) -> io::Result<bool> {
         match serde_json::from_str(&line)? {
             Header::File { name, mode, size } => {
                 let path = place(&plain_name(&name)?, &into);
+                let begun = Instant::now();
                 write_file(stream, &path, mode, size)?;
+                if meter {
+                    tell_progress(&name, size, begun);
+                }
             }
             Header::Directory { name, mode } => {
                 let path = place(&plain_name(&name)?, &into);
@@ -352,6 +379,40 @@ fn write_file(stream: &mut impl BufRead, path: &Path, mode: u32, size: u64) -> i
     }
 }
 
+/// The line of a file that has been copied.
+fn tell_progress(name: &str, size: u64, begun: Instant) {
+    let columns = crate::window::columns(io::stdout()).unwrap_or(80);
+    println!("{}", progress(name, size, begun.elapsed(), columns));
+}
+
+/// As OpenSSH's progress meter leaves it when all has gone through (`progressmeter.c`).
+fn progress(name: &str, size: u64, took: Duration, columns: usize) -> String {
+    const UNITS: [&str; 5] = ["  ", "KB", "MB", "GB", "TB"];
+    let scale = |mut value: u64, limit: u64, mut unit: usize| {
+        while value >= limit && unit + 1 < UNITS.len() {
+            value = (value + 512) / 1024;
+            unit += 1;
+        }
+        (value, unit)
+    };
+    let width = columns.saturating_sub(36);
+    let name: String = name.chars().take(width).collect();
+    let (amount, unit) = scale(size, 10_000, 0);
+    let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1);
+    // In hundredths of 1 KiB at least, so that there is a place behind the point.
+    let rate = u128::from(size) * 100_000_000 / 1024 / u128::from(micros);
+    let (rate, rate_unit) = scale(u64::try_from(rate).unwrap_or(u64::MAX), 100_000, 1);
+    let (whole, tenth) = ((rate + 5) / 100, (rate + 5) / 10 % 10);
+    let seconds = took.as_secs();
+    format!(
+        "{name:<width$} 100% {amount:>4}{} {whole:>3}.{tenth}{}/s   {:02}:{:02}    ",
+        UNITS[unit],
+        UNITS[rate_unit],
+        seconds / 60,
+        seconds % 60
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -372,6 +433,20 @@ mod tests {
     }
 
     #[test]
+    fn what_was_copied_is_told_as_scp_does() {
+        let line = |size, millis| progress("snap.db", size, Duration::from_millis(millis), 60);
+        assert_eq!(
+            line(123, 10),
+            "snap.db                  100%  123    12.0KB/s   00:00    "
+        );
+        assert_eq!(
+            line(20_971_520, 2_000),
+            "snap.db                  100%   20MB  10.0MB/s   00:02    "
+        );
+        assert!(progress("long-name", 0, Duration::ZERO, 40).starts_with("long 100%    0   "));
+    }
+
+    #[test]
     fn a_tree_arrives_whole() {
         let from = tempfile::tempdir().expect("a directory");
         let to = tempfile::tempdir().expect("a directory");
@@ -380,21 +455,21 @@ mod tests {
         fs::write(from.path().join("d/empty"), "").expect("written");
         let mut bytes = Vec::new();
         let source = [from.path().join("d").display().to_string()];
-        send_all(&source, true, &mut bytes).expect("sent");
+        send_all(&source, true, false, &mut bytes).expect("sent");
         let target = to.path().display().to_string();
-        assert!(receive(&mut bytes.as_slice(), &target).expect("received"));
+        assert!(receive(&mut bytes.as_slice(), &target, false).expect("received"));
         let read = fs::read_to_string(to.path().join("d/a")).expect("there");
         assert_eq!(read, "hello\n");
         assert!(to.path().join("d/empty").exists());
         // Under another name, when the target is no directory.
         let renamed = to.path().join("e").display().to_string();
-        assert!(receive(&mut bytes.as_slice(), &renamed).expect("received"));
+        assert!(receive(&mut bytes.as_slice(), &renamed, false).expect("received"));
         assert!(to.path().join("e/a").exists());
         // Without -r a directory is left out and that is said.
         bytes.clear();
-        send_all(&source, false, &mut bytes).expect("sent");
-        assert!(!receive(&mut bytes.as_slice(), &target).expect("received"));
+        send_all(&source, false, false, &mut bytes).expect("sent");
+        assert!(!receive(&mut bytes.as_slice(), &target, false).expect("received"));
         let torn = b"{\"File\":{\"name\":\"../x\",\"mode\":420,\"size\":1}}\nx";
-        assert!(receive(&mut &torn[..], &target).is_err());
+        assert!(receive(&mut &torn[..], &target, false).is_err());
     }
 }

@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 
 use super::{ERROR, EXIT, Hello, INPUT, INPUT_END, OUTPUT, PORT, WINDOW, read_frame, write_frame};
 use crate::enter::{self, Request, Target, User};
-use crate::error::{Context as _, Result};
+use crate::error::{Context as _, Error, Result};
 use crate::spec::Exec;
 use crate::sys;
 
@@ -94,7 +94,14 @@ fn code(status: ExitStatus) -> u32 {
 }
 
 fn command(hello: &Hello) -> Result<(Command, Option<UnixStream>)> {
-    let user = User::find(&hello.user)?;
+    let user = User::find(&hello.user).map_err(|_| {
+        // Whoever does not exist is refused as one with a wrong key is.
+        let host = nix::unistd::gethostname().unwrap_or_default();
+        let (name, host) = (&hello.user, host.to_string_lossy());
+        Error::Spec(format!(
+            "{name}@{host}: Permission denied (publickey,password)."
+        ))
+    })?;
     let mut exec = match &hello.command {
         Some(line) => Exec::new([user.shell.clone(), "-c".to_owned(), line.clone()]),
         None => Exec::new([user.shell.clone(), "--login".to_owned()]),

@@ -35,6 +35,9 @@ pub(super) enum Outcome {
     Refused(String),
 }
 
+/// Why a service that does not run can't be reloaded; its name stands before it.
+pub(super) const NOT_ACTIVE: &str = "is not active, cannot reload.";
+
 /// All services of a node.
 pub(super) struct Manager {
     pub(super) services: BTreeMap<String, Service>,
@@ -146,6 +149,7 @@ impl Manager {
             service.started.push_back(now);
         }
         service.result = "success";
+        service.reload_result = "success";
         service.stopping = false;
         service.again = false;
         service.restarts = 0;
@@ -186,10 +190,7 @@ impl Manager {
                     // The last command of a oneshot has ended.
                     Phase::Start(_) => service.enter(Phase::StartPost(0)),
                     Phase::StartPost(_) => return self.settle_start(name),
-                    Phase::Reload(_) => {
-                        service.deadline = None;
-                        return service.enter(Phase::Running);
-                    }
+                    Phase::Reload(_) => return self.end_reload(name, "success"),
                     _ => return self.signal_stop(name),
                 }
                 continue;
@@ -198,9 +199,12 @@ impl Manager {
             let (pid, output) = match service.spawn(&command) {
                 Ok(spawned) => spawned,
                 Err(error) => {
-                    self.journal
-                        .tell(name, &format!("{name}: Failed to spawn: {error}"));
-                    return self.fail(name, "resources");
+                    self.journal.tell(name, &format!("{name}: {error}"));
+                    let phase = service.phase;
+                    return match phase {
+                        Phase::Reload(_) => self.end_reload(name, "resources"),
+                        _ => self.fail(name, "resources"),
+                    };
                 }
             };
             self.leaders.entry(name.to_owned()).or_default().push(pid);
@@ -292,7 +296,7 @@ impl Manager {
         }
         service.main = None;
         service.last_main = Some(end.clone());
-        if !end.is_clean() {
+        if !end.is_clean() && !service.may_fail() {
             let text = format!("{name}: Main process exited, {}", end.words());
             self.journal.tell(&name, &text);
         }
@@ -336,8 +340,8 @@ impl Manager {
                 return self.fail(name, result);
             }
             Phase::Reload(_) if bad => {
-                service.deadline = None;
-                return service.enter(Phase::Running);
+                let exited = end.code == "exited";
+                return self.end_reload(name, if exited { "exit-code" } else { "signal" });
             }
             Phase::StartPre(n) => service.phase = Phase::StartPre(n + 1),
             Phase::StartPost(n) => service.phase = Phase::StartPost(n + 1),
@@ -354,14 +358,9 @@ impl Manager {
             return;
         };
         let end = service.last_main.clone();
-        let clean = end.as_ref().is_none_or(|end| {
-            end.is_clean()
-                || service
-                    .unit
-                    .start
-                    .first()
-                    .is_some_and(|first| first.ignore_failure)
-        });
+        let clean = end
+            .as_ref()
+            .is_none_or(|end| end.is_clean() || service.may_fail());
         let result = match &end {
             _ if clean => "success",
             Some(end) if end.code == "exited" => "exit-code",

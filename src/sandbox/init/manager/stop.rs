@@ -7,7 +7,7 @@ use nix::unistd::Pid;
 
 use super::super::service::{End, Phase, members};
 use super::super::unit::{Restart, Type, Unit};
-use super::{Manager, Outcome};
+use super::{Manager, NOT_ACTIVE, Outcome};
 
 impl Manager {
     /// Stops a service. Its end is told by its phase.
@@ -38,7 +38,7 @@ impl Manager {
             }
             _ => {
                 let text = format!("Stopping {name} - {}...", service.unit.description);
-                let runs = service.main.is_some();
+                let runs = service.main.is_some() || service.phase == Phase::Exited;
                 service.deadline = service
                     .unit
                     .stop_timeout
@@ -79,21 +79,46 @@ impl Manager {
         let Some(service) = self.services.get_mut(name) else {
             return Outcome::NotFound;
         };
-        if service.phase != Phase::Running {
-            return Outcome::Refused(format!("{name} is not active, cannot reload."));
-        }
         if service.unit.reload.is_empty() {
             return Outcome::Refused(format!(
                 "Job type reload is not applicable for unit {name}."
             ));
         }
+        if matches!(service.phase, Phase::Reload(_)) {
+            return Outcome::Done;
+        }
+        if service.phase != Phase::Running {
+            return Outcome::Refused(NOT_ACTIVE.to_owned());
+        }
+        service.reload_result = "success";
         service.deadline = service
             .unit
             .start_timeout
             .map(|limit| Instant::now() + limit);
+        let text = format!("Reloading {name} - {}...", service.unit.description);
         service.enter(Phase::Reload(0));
+        self.journal.tell(name, &text);
         self.step(name);
         Outcome::Done
+    }
+
+    /// The commands of ExecReload are over; the service goes on in either case.
+    pub(super) fn end_reload(&mut self, name: &str, result: &'static str) {
+        let Some(service) = self.services.get_mut(name) else {
+            return;
+        };
+        service.deadline = None;
+        // One that was killed because it took too long has failed for that reason.
+        if service.reload_result == "success" {
+            service.reload_result = result;
+        }
+        let what = match service.reload_result {
+            "success" => "Reloaded",
+            _ => "Reload failed for",
+        };
+        let text = format!("{what} {name} - {}.", service.unit.description);
+        service.enter(Phase::Running);
+        self.journal.tell(name, &text);
     }
 
     fn processes(&self, name: &str) -> Vec<i32> {
@@ -163,10 +188,15 @@ impl Manager {
                     .tell(name, &format!("{name}: Deactivated successfully."));
             }
             self.journal.tell(name, &format!("Stopped {text}."));
-        } else if failed && !service.was_up && service.unit.kind != Type::Simple {
+        } else if failed
+            && !service.was_up
+            && (service.unit.kind != Type::Simple || service.result == "resources")
+        {
             self.journal.tell(name, &format!("Failed to start {text}."));
         }
         if again {
+            // Whatever comes of it, who waits for the restart has waited enough.
+            service.again = false;
             service.enter(Phase::Dead);
             self.start(name);
         } else if restart {
@@ -229,6 +259,15 @@ impl Manager {
                     );
                     self.journal.tell(&name, &text);
                     self.fail(&name, "timeout");
+                }
+                Phase::Reload(_) => {
+                    service.reload_result = "timeout";
+                    let text =
+                        format!("{name}: Reload operation timed out. Killing reload process.");
+                    if let Some(control) = service.control {
+                        send(control, libc::SIGKILL);
+                    }
+                    self.journal.tell(&name, &text);
                 }
                 _ => {}
             }

@@ -9,6 +9,7 @@ use super::super::enabling_links;
 use super::super::manager::all_files;
 use super::super::unit::{Unit, find};
 use super::Options;
+use super::show::fits;
 use crate::error::{Context as _, Error, Result};
 
 const OWN: &str = "/etc/systemd/system";
@@ -223,7 +224,7 @@ pub(super) fn list(patterns: &[String], options: &Options) -> Result<u8> {
             continue;
         }
         let state = enablement(&name).unwrap_or("disabled");
-        let wanted = patterns.is_empty() || patterns.contains(&name);
+        let wanted = fits(patterns, &name);
         if wanted && (options.states.is_empty() || options.states.iter().any(|s| s == state)) {
             rows.push((name, state));
         }

@@ -4,14 +4,17 @@
 mod edit;
 mod files;
 mod show;
+mod system;
+mod width;
 
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
-use super::manager::Outcome;
+use super::manager::{NOT_ACTIVE, Outcome};
 use super::protocol::{Info, Request, Response, ask};
 use super::unit::full_name;
+use super::words::{is_pattern, matches};
 use crate::error::{Error, Result};
 
 /// What was asked for besides verb and units.
@@ -88,12 +91,42 @@ pub(crate) fn run(args: &[OsString]) -> ExitCode {
     };
     let verb = words.first().map_or("list-units", String::as_str);
     let units: Vec<String> = words.iter().skip(1).map(|name| full_name(name)).collect();
+    let units = match expand(verb, units) {
+        Ok(units) => units,
+        Err(code) => return code,
+    };
     match carry_out(verb, &units, &options) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("{error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Patterns stand for the loaded units that they match. Verbs that list have patterns of
+/// their own. `Err`: there is nothing to do.
+fn expand(verb: &str, units: Vec<String>) -> std::result::Result<Vec<String>, ExitCode> {
+    let lists = ["list-units", "list-unit-files", "list-timers"].contains(&verb);
+    if lists || !units.iter().any(|name| is_pattern(name)) {
+        return Ok(units);
+    }
+    let loaded = all_units().map_err(|error| {
+        eprintln!("{error}");
+        ExitCode::FAILURE
+    })?;
+    let mut found = Vec::new();
+    for name in units {
+        if !is_pattern(&name) {
+            found.push(name);
+            continue;
+        }
+        let matching = loaded.iter().filter(|(unit, _)| matches(&name, unit));
+        found.extend(matching.map(|(unit, _)| unit.clone()));
+    }
+    match found.is_empty() {
+        true => Err(ExitCode::from(if verb == "is-active" { 3 } else { 0 })),
+        false => Ok(found),
     }
 }
 
@@ -235,7 +268,10 @@ fn infos(units: &[String]) -> Result<Vec<(String, Option<Info>)>> {
     match ask(&Request::Show {
         units: units.to_vec(),
     })? {
-        Response::Units(units) => Ok(units),
+        Response::Units(mut units) => {
+            system::reach_targets(&mut units);
+            Ok(units)
+        }
         _ => Err(Error::Unit("process 1 gave another answer".to_owned())),
     }
 }
@@ -263,7 +299,10 @@ fn jobs(verb: &str, units: &[String], options: &Options) -> Result<u8> {
                 code = 5;
             }
             Outcome::Refused(reason) => {
-                eprintln!("Failed to {verb} {name}: {reason}");
+                match reason.as_str() {
+                    NOT_ACTIVE => eprintln!("{name} {reason}"),
+                    _ => eprintln!("Failed to {verb} {name}: {reason}"),
+                }
                 code = 1;
             }
             Outcome::Failed(result) => {

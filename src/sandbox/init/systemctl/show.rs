@@ -2,10 +2,12 @@
 
 use std::fs;
 
-use super::super::journal::{Reader, stamp};
-use super::super::journalctl::host;
+use super::super::journal::stamp;
+use super::super::journalctl::bytes;
+use super::super::words::matches;
 use super::files::enablement;
-use super::{Info, Options, all_units, colours, infos, warn_outdated};
+use super::width::{self, last_lines, shorten};
+use super::{Info, Options, all_units, colours, infos, system, warn_outdated};
 use crate::error::{Error, Result};
 
 pub(super) fn check(verb: &str, units: &[String], options: &Options) -> Result<u8> {
@@ -30,6 +32,11 @@ pub(super) fn check(verb: &str, units: &[String], options: &Options) -> Result<u
     Ok(code)
 }
 
+/// Whether a unit is meant; no patterns mean all.
+pub(super) fn fits(patterns: &[String], name: &str) -> bool {
+    patterns.is_empty() || patterns.iter().any(|pattern| matches(pattern, name))
+}
+
 pub(super) fn list(patterns: &[String], options: &Options) -> Result<u8> {
     let rows: Vec<(String, Info)> = all_units()?
         .into_iter()
@@ -37,7 +44,7 @@ pub(super) fn list(patterns: &[String], options: &Options) -> Result<u8> {
             let shown = options.all || info.active != "inactive" || !options.states.is_empty();
             let states = &options.states;
             shown
-                && (patterns.is_empty() || patterns.contains(name))
+                && fits(patterns, name)
                 && (states.is_empty()
                     || states.contains(&info.active)
                     || states.contains(&info.sub))
@@ -80,18 +87,36 @@ pub(super) fn list(patterns: &[String], options: &Options) -> Result<u8> {
         );
     }
     if !options.no_legend {
-        println!(
-            "\nLOAD   = Reflects whether the unit definition was properly loaded.\n\
-             ACTIVE = The high-level unit activation state, i.e. generalization of SUB.\n\
-             SUB    = The low-level unit activation state, values depend on unit type.\n\
-             {} loaded units listed.",
-            rows.len()
-        );
+        print!("{}", legend(rows.len(), options));
     }
     Ok(0)
 }
 
+/// What stands below a list of units (systemd 252 `output_units_list`).
+fn legend(count: usize, options: &Options) -> String {
+    let mut text = String::new();
+    if count > 0 {
+        text += "\nLOAD   = Reflects whether the unit definition was properly loaded.\n\
+            ACTIVE = The high-level unit activation state, i.e. generalization of SUB.\n\
+            SUB    = The low-level unit activation state, values depend on unit type.\n";
+    }
+    text += &format!("{count} loaded units listed.");
+    let everything = options.all || options.states.iter().any(|state| state == "inactive");
+    if !everything && options.states.is_empty() {
+        text += " Pass --all to see loaded but inactive units, too.";
+    }
+    text.push('\n');
+    if everything || options.states.is_empty() {
+        text += "To show all installed unit files use 'systemctl list-unit-files'.\n";
+    }
+    text
+}
+
 pub(super) fn status(units: &[String], options: &Options) -> Result<u8> {
+    let columns = width::columns(options.full);
+    if units.is_empty() && !options.all {
+        return system::status(options, columns);
+    }
     let found = if units.is_empty() {
         all_units()?
             .into_iter()
@@ -100,7 +125,7 @@ pub(super) fn status(units: &[String], options: &Options) -> Result<u8> {
     } else {
         infos(units)?
     };
-    let mut code = 0;
+    let (mut code, mut shortened) = (0, false);
     for (index, (name, info)) in found.iter().enumerate() {
         let Some(info) = info else {
             eprintln!("Unit {name} could not be found.");
@@ -113,16 +138,21 @@ pub(super) fn status(units: &[String], options: &Options) -> Result<u8> {
         if info.outdated {
             warn_outdated(name);
         }
-        print!("{}", describe(name, info));
-        print!("{}", last_lines(name, options.lines.unwrap_or(10)));
+        print!("{}", describe(name, info, columns));
+        let (text, cut) = last_lines(name, options.lines.unwrap_or(10), columns);
+        print!("{text}");
+        shortened |= cut;
         if code == 0 && !matches!(info.active.as_str(), "active" | "reloading" | "activating") {
             code = 3;
         }
     }
+    if shortened {
+        println!("Hint: Some lines were ellipsized, use -l to show in full.");
+    }
     Ok(code)
 }
 
-fn describe(name: &str, info: &Info) -> String {
+fn describe(name: &str, info: &Info, columns: Option<usize>) -> String {
     let (dot, colour) = match info.active.as_str() {
         "active" | "reloading" | "activating" => ("●", "\x1b[0;1;32m"),
         "failed" => ("×", "\x1b[0;1;31m"),
@@ -210,7 +240,9 @@ fn describe(name: &str, info: &Info) -> String {
             } else {
                 "├─"
             };
-            row("", format!("{mark}{pid} {}", command_line(*pid)));
+            let line = format!("{mark}{pid} {}", command_line(*pid));
+            let room = columns.map(|columns| columns.saturating_sub(13));
+            row("", shorten(&line, room, 100).unwrap_or(line));
         }
     }
     text.push('\n');
@@ -235,25 +267,6 @@ fn active_line(info: &Info, paint: &dyn Fn(&str) -> String) -> String {
         "{state} since {when}; {} ago",
         time_span((now - info.since).max(0) as u64)
     )
-}
-
-/// The last lines of a unit's journal, as `status` shows them.
-fn last_lines(name: &str, count: usize) -> String {
-    let mut reader = Reader::open();
-    let mut lines = std::collections::VecDeque::new();
-    let host = host();
-    while let Some(entry) = reader.next() {
-        if entry.unit == name {
-            lines.push_back(entry.line(&host));
-            if lines.len() > count {
-                lines.pop_front();
-            }
-        }
-    }
-    if lines.is_empty() {
-        return String::new();
-    }
-    format!("\n{}\n", Vec::from(lines).join("\n"))
 }
 
 struct Usage {
@@ -301,7 +314,7 @@ fn process_name(pid: i32) -> String {
         .to_owned()
 }
 
-fn command_line(pid: i32) -> String {
+pub(super) fn command_line(pid: i32) -> String {
     let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let words = bytes
         .split(|byte| *byte == 0)
@@ -316,24 +329,8 @@ fn command_line(pid: i32) -> String {
     }
 }
 
-/// `12.3M`
-fn bytes(count: u64) -> String {
-    let mut value = count as f64;
-    for unit in ["B", "K", "M"] {
-        if value < 1024.0 {
-            return if unit == "B" {
-                format!("{count}B")
-            } else {
-                format!("{value:.1}{unit}")
-            };
-        }
-        value /= 1024.0;
-    }
-    format!("{value:.1}G")
-}
-
 /// `2min 5s`, `1h 3min`, `350ms`: the two largest units, as systemd shortens.
-fn time_span(micros: u64) -> String {
+pub(super) fn time_span(micros: u64) -> String {
     let seconds = micros / 1_000_000;
     match seconds {
         0 => format!("{}ms", micros / 1000),
@@ -349,7 +346,7 @@ pub(super) fn timers(patterns: &[String], options: &Options) -> Result<u8> {
     let mut found: Vec<(String, Info)> = all_units()?
         .into_iter()
         .filter(|(name, info)| name.ends_with(".timer") && (options.all || info.sub == "waiting"))
-        .filter(|(name, _)| patterns.is_empty() || patterns.contains(name))
+        .filter(|(name, _)| fits(patterns, name))
         .collect();
     // Those that will never elapse again stand last.
     found.sort_by_key(|(_, info)| match info.next {
@@ -460,11 +457,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_and_sizes_read_like_systemd() {
+    fn spans_read_like_systemd() {
         assert_eq!(time_span(350_000), "350ms");
         assert_eq!(time_span(125_000_000), "2min 5s");
         assert_eq!(time_span(7_380_000_000), "2h 3min");
-        assert_eq!(bytes(512), "512B");
-        assert_eq!(bytes(12_900_000), "12.3M");
     }
 }

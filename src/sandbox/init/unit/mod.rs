@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::words::{duration, limit, split_words};
+use super::words::{duration, is_pattern, limit, split_words};
 use crate::error::{Error, Result};
 pub(super) use timer::Timer;
 
@@ -137,12 +137,12 @@ pub(super) struct Unit {
     pub(super) refused: Option<String>,
 }
 
-/// `etcd` means `etcd.service`.
+/// `etcd` means `etcd.service`; a pattern means what it says.
 pub(super) fn full_name(name: &str) -> String {
     let kinds = [
         ".service", ".target", ".timer", ".socket", ".mount", ".path", ".slice", ".scope",
     ];
-    if kinds.iter().any(|kind| name.ends_with(kind)) {
+    if is_pattern(name) || kinds.iter().any(|kind| name.ends_with(kind)) {
         name.to_owned()
     } else {
         format!("{name}.service")
@@ -199,6 +199,9 @@ impl Unit {
         };
         let drop_ins = find_drop_ins(name);
         let mut unit = Unit::empty(name, path.clone());
+        if fs::read_link(&path).is_ok_and(|target| target == Path::new("/dev/null")) {
+            unit.refused = Some(format!("Unit {name} is masked."));
+        }
         for file in std::iter::once(&path).chain(&drop_ins) {
             unit.read.push((file.clone(), changed_at(file)));
             let text = fs::read_to_string(file).map_err(|error| {
