@@ -18,15 +18,19 @@ use crate::reflector::Store;
 
 mod accounts;
 mod cidr;
+mod claim;
 mod daemonset;
 mod deployment;
+mod disruption;
 mod endpoints;
 mod garbage;
 mod namespace;
 mod node;
 mod replicaset;
 mod rollout;
+mod signer;
 mod template;
+mod volumes;
 
 /// The flags of kube-controller-manager that kubeadm's manifest uses.
 const FLAGS: Table = &[
@@ -51,14 +55,9 @@ const FLAGS: Table = &[
         "cluster-name",
         Kind::Accepted("it has no effect without a cloud"),
     ),
-    (
-        "cluster-signing-cert-file",
-        Kind::Accepted("requests for certificates are not signed yet"),
-    ),
-    (
-        "cluster-signing-key-file",
-        Kind::Accepted("requests for certificates are not signed yet"),
-    ),
+    ("cluster-signing-cert-file", Kind::Value),
+    ("cluster-signing-duration", Kind::Value),
+    ("cluster-signing-key-file", Kind::Value),
     ("controllers", Kind::Value),
     (
         "feature-gates",
@@ -120,6 +119,7 @@ const STORES: &[(&str, &str)] = &[
     ("", "configmaps"),
     ("", "secrets"),
     ("", "replicationcontrollers"),
+    ("", "persistentvolumes"),
     ("", "persistentvolumeclaims"),
     ("apps", "deployments"),
     ("apps", "replicasets"),
@@ -130,6 +130,9 @@ const STORES: &[(&str, &str)] = &[
     ("batch", "cronjobs"),
     ("discovery.k8s.io", "endpointslices"),
     ("coordination.k8s.io", "leases"),
+    ("policy", "poddisruptionbudgets"),
+    ("certificates.k8s.io", "certificatesigningrequests"),
+    ("storage.k8s.io", "storageclasses"),
 ];
 
 fn resource(group: &str, plural: &str) -> &'static Resource {
@@ -169,6 +172,7 @@ async fn manage(flags: Flags) -> Result<(), String> {
     } else {
         None
     };
+    let signing = signing(&flags)?;
     crate::health::serve(&flags, 10257).await?;
     if flags.switch("leader-elect", true) {
         tokio::select! {
@@ -216,6 +220,16 @@ async fn manage(flags: Flags) -> Result<(), String> {
     if on("node-lifecycle-controller") {
         node::start(&shared, grace);
     }
+    if on("disruption-controller") {
+        disruption::start(&shared);
+    }
+    if on("persistentvolume-binder-controller") {
+        volumes::start(&shared);
+    }
+    if let Some(authority) = signing.filter(|_| on("certificatesigningrequest-signing-controller"))
+    {
+        signer::start(&shared, authority);
+    }
     if let Some(range) = ranges {
         cidr::start(&shared, range);
     }
@@ -224,6 +238,21 @@ async fn manage(flags: Flags) -> Result<(), String> {
     }
     crate::terminated().await;
     Ok(())
+}
+
+/// Who signs certificates; nobody, as in the reference, without both files.
+fn signing(flags: &Flags) -> Result<Option<signer::Authority>, String> {
+    const YEAR_IN_MS: u64 = 365 * 24 * 3600 * 1000;
+    let most = flags
+        .duration("cluster-signing-duration", YEAR_IN_MS)
+        .map_err(|e| e.to_string())?;
+    let file = |name: &str| flags.get(name).filter(|path| !path.is_empty());
+    let files = file("cluster-signing-cert-file").zip(file("cluster-signing-key-file"));
+    Ok(files.map(|(cert, key)| signer::Authority {
+        cert: cert.to_owned(),
+        key: key.to_owned(),
+        seconds: i64::try_from(most / 1000).unwrap_or(i64::MAX),
+    }))
 }
 
 /// An owner reference to a controller.

@@ -55,7 +55,6 @@ pub struct Page {
 }
 
 struct Target {
-    name: String,
     /// Host and port.
     address: String,
     channel: Channel,
@@ -146,7 +145,6 @@ impl Etcd {
                 async move { dial(&host, port, config, noted).await.map(TokioIo::new) }
             }));
             targets.push(Target {
-                name: server.clone(),
                 address,
                 channel,
                 trouble,
@@ -194,11 +192,6 @@ impl Etcd {
         let page = self.stored_range(request).await?;
         let pair = page.items.first();
         Ok(pair.is_some_and(|pair| self.encryption.is_stale(key, &pair.value)))
-    }
-
-    /// The endpoint in use.
-    pub fn endpoint(&self) -> &str {
-        &self.target().name
     }
 
     /// What is wrong with the connections to each endpoint that has trouble: its host
@@ -307,6 +300,17 @@ impl Etcd {
             ..Default::default()
         })
         .await
+    }
+
+    /// How many keys begin with `prefix`.
+    pub async fn count(&self, prefix: &str) -> Result<i64, EtcdError> {
+        let request = pb::RangeRequest {
+            key: bytes(prefix),
+            range_end: prefix_end(prefix),
+            count_only: true,
+            ..Default::default()
+        };
+        Ok(self.stored_range(request).await?.count)
     }
 
     /// The store's current revision, read linearizably.

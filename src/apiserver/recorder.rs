@@ -16,6 +16,7 @@ struct Record {
     kind: &'static str,
     reason: String,
     message: String,
+    newer: Option<&'static str>,
 }
 
 /// Writes Events in the background.
@@ -23,6 +24,9 @@ struct Record {
 pub struct Recorder {
     sender: mpsc::UnboundedSender<Record>,
     component: &'static str,
+    /// What the component does, for those that write in the way of `events.k8s.io`:
+    /// with one exact time, and repetitions as a series.
+    newer: Option<&'static str>,
 }
 
 /// How many distinct events are remembered for counting.
@@ -38,14 +42,27 @@ impl Recorder {
                 write(&client, &mut seen, record).await;
             }
         });
-        Recorder { sender, component }
+        Recorder {
+            sender,
+            component,
+            newer: None,
+        }
+    }
+
+    /// The same writer in the newer way, as the reference's scheduler writes; `action`
+    /// is what it does to the objects.
+    pub fn newer(&self, action: &'static str) -> Recorder {
+        Recorder {
+            newer: Some(action),
+            ..self.clone()
+        }
     }
 
     /// The same writer under another component's name.
     pub fn of(&self, component: &'static str) -> Recorder {
         Recorder {
-            sender: self.sender.clone(),
             component,
+            ..self.clone()
         }
     }
 
@@ -70,6 +87,7 @@ impl Recorder {
             kind,
             reason: reason.to_string(),
             message,
+            newer: self.newer,
         });
     }
 }
@@ -93,7 +111,12 @@ async fn write(client: &Client, seen: &mut HashMap<String, (String, i64)>, recor
     );
     if let Some((name, count)) = seen.get_mut(&key) {
         *count += 1;
-        let patch = json!({"count": count, "lastTimestamp": time});
+        let patch = if record.newer.is_some() {
+            let moment = kube::time::rfc3339_micro(now_micro());
+            json!({"series": {"count": count, "lastObservedTime": moment}})
+        } else {
+            json!({"count": count, "lastTimestamp": time})
+        };
         if client
             .patch(events, &namespace, name, "", &patch)
             .await
@@ -107,10 +130,21 @@ async fn write(client: &Client, seen: &mut HashMap<String, (String, i64)>, recor
     if text(&target, "namespace").is_empty() {
         object::remove(&mut target, "namespace");
     }
-    let event = json!({"metadata": {"name": name, "namespace": namespace}, "involvedObject": target,
+    let mut event = json!({"metadata": {"name": name, "namespace": namespace}, "involvedObject": target,
         "reason": record.reason, "message": record.message, "type": record.kind,
-        "source": {"component": component}, "reportingComponent": component, "reportingInstance": "",
-        "firstTimestamp": time, "lastTimestamp": time, "count": 1});
+        "reportingComponent": component});
+    let more = match record.newer {
+        Some(action) => {
+            json!({"action": action, "eventTime": kube::time::rfc3339_micro(now_micro()),
+            "reportingInstance": format!("{component}-{}", hostname()), "source": {},
+            "firstTimestamp": null, "lastTimestamp": null})
+        }
+        None => json!({"source": {"component": component}, "reportingInstance": "",
+            "firstTimestamp": time, "lastTimestamp": time, "count": 1}),
+    };
+    if let (Some(event), Value::Object(more)) = (event.as_object_mut(), more) {
+        event.extend(more);
+    }
     match client.create(events, &namespace, event).await {
         Ok(_) => {
             if seen.len() >= REMEMBERED {
@@ -121,4 +155,11 @@ async fn write(client: &Client, seen: &mut HashMap<String, (String, i64)>, recor
         Err(error) if error.is_terminating() || error.is_not_found() => {}
         Err(error) => crate::log::warning(&format!("event {}: {error}", record.reason)),
     }
+}
+
+/// The name of this machine; empty where the kernel does not say it.
+fn hostname() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .map(|name| name.trim().to_owned())
+        .unwrap_or_default()
 }

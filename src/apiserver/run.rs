@@ -312,7 +312,8 @@ fn alive(caches: &Arc<Caches>) -> crate::token::Alive {
 
 /// Plug-ins that are always on here, or whose work is done elsewhere (NodeRestriction
 /// by the node authorizer).
-const ADMISSION: [&str; 8] = [
+const ADMISSION: [&str; 9] = [
+    "CertificateSubjectRestriction",
     "DefaultStorageClass",
     "DefaultTolerationSeconds",
     "LimitRanger",

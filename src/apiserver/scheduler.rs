@@ -219,7 +219,9 @@ impl Scheduler {
         match done {
             Ok(_) => {
                 let message = format!("Successfully assigned {namespace}/{name} to {node}");
-                self.events.normal(pod, "Scheduled", message);
+                self.events
+                    .newer("Binding")
+                    .normal(pod, "Scheduled", message);
                 Ok(())
             }
             Err(error) => {
@@ -227,7 +229,7 @@ impl Scheduler {
                 if error.is_not_found() || error.is_conflict() {
                     return Ok(());
                 }
-                self.events.warning(
+                self.events.newer("Scheduling").warning(
                     pod,
                     "FailedScheduling",
                     format!("binding rejected: {error}"),
@@ -238,7 +240,9 @@ impl Scheduler {
     }
 
     async fn unschedulable(&self, pod: &Value, why: &str) -> Result<()> {
-        self.events.warning(pod, "FailedScheduling", why);
+        self.events
+            .newer("Scheduling")
+            .warning(pod, "FailedScheduling", why);
         let before = object::condition(pod, "PodScheduled");
         let same =
             before.is_some_and(|c| text(c, "message") == why && text(c, "status") == "False");

@@ -256,13 +256,7 @@ async fn plain_path(context: &Context, headers: &HeaderMap, method: &Method, pat
         Some("healthz" | "livez" | "readyz") => health::health(context, path).await,
         Some("version") => Ok(health::version()),
         Some("openapi") => openapi::openapi(headers, path),
-        Some("metrics") => Ok(rest::text(
-            200,
-            format!(
-                "# HELP apiserver_storage_objects Number of stored objects.\n# TYPE apiserver_storage_objects gauge\n# HELP process_start_time_seconds Start time.\n# etcd endpoint {}\n",
-                context.app.etcd.endpoint()
-            ),
-        )),
+        Some("metrics") => Ok(rest::text(200, rest::metrics::metrics(context).await)),
         _ => Ok(rest::text(404, "404 page not found\n")),
     }
 }

@@ -22,6 +22,9 @@ pub fn apply(resource: &Resource, object: &mut Value) {
         ("", "services") => service(object),
         ("", "secrets") => secret(object),
         ("", "nodes") => set_default(object, "status", json!({})),
+        ("", "limitranges") => {
+            items(object, "spec.limits").for_each(limits);
+        }
         ("", "persistentvolumeclaims") => {
             set_default(object, "spec.volumeMode", json!("Filesystem"));
             set_default(object, "status.phase", json!("Pending"));
@@ -363,6 +366,26 @@ fn container_defaults(container: &mut Value, host_network: bool) {
     }
 }
 
+/// What a container gets that says nothing: the limit is the request, too, and where
+/// there is no limit the most and the least that are allowed.
+fn limits(limit: &mut Value) {
+    if text(limit, "type") != "Container" {
+        return;
+    }
+    for (from, to) in [
+        ("max", "default"),
+        ("default", "defaultRequest"),
+        ("min", "defaultRequest"),
+    ] {
+        for (name, value) in at(limit, from).as_object().cloned().into_iter().flatten() {
+            set_default(limit, to, json!({}));
+            if limit[to].get(&name).is_none() {
+                limit[to][name] = value;
+            }
+        }
+    }
+}
+
 fn volume_defaults(volume: &mut Value) {
     if volume.as_object().is_some_and(|map| map.len() == 1) {
         set(volume, "emptyDir", json!({}));
@@ -395,6 +418,22 @@ fn volume_defaults(volume: &mut Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_is_the_request_too() {
+        let mut object = json!({"spec": {"limits": [
+            {"type": "Container", "default": {"cpu": "1"}, "max": {"memory": "1Gi"}, "min": {"cpu": "10m"}},
+            {"type": "Pod", "max": {"cpu": "2"}}]}});
+        let resource = crate::resources::by_name("limitranges").expect("known");
+        apply(resource, &mut object);
+        let limit = &object["spec"]["limits"][0];
+        assert_eq!(limit["default"], json!({"cpu": "1", "memory": "1Gi"}));
+        assert_eq!(
+            limit["defaultRequest"],
+            json!({"cpu": "1", "memory": "1Gi"})
+        );
+        assert_eq!(object["spec"]["limits"][1].get("default"), None);
+    }
 
     #[test]
     fn a_deployment_gets_its_defaults() {

@@ -8,6 +8,7 @@ use crate::quantity::Quantity;
 use crate::resources::Resource;
 
 mod pod;
+mod signing;
 mod workload;
 
 /// What is wrong with one field.
@@ -289,6 +290,9 @@ pub fn object(resource: &Resource, object: &Value, old: Option<&Value>) -> Vec<F
         }
         ("rbac.authorization.k8s.io", "roles" | "clusterroles") => role(object, &mut errors),
         ("", "nodes") => taints(object, &mut errors),
+        ("certificates.k8s.io", "certificatesigningrequests") => {
+            signing::request(object, &mut errors);
+        }
         _ => {}
     }
     errors

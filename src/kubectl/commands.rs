@@ -1,8 +1,12 @@
 //! The table of commands: names, aliases, flags, one line about each.
 
+mod examples;
+pub mod help;
+mod meaning;
 mod table;
 
 use crate::error::{Error, Outcome};
+use help::{group, overview};
 use std::fmt::Write as _;
 use table::COMMANDS;
 
@@ -34,7 +38,25 @@ const REFUSED: &[(&str, &str)] = &[
     ("port-forward", "ports of Pods are not forwarded here"),
     ("proxy", "use 'kubectl get --raw PATH' instead"),
     ("alpha", "there are no alpha commands"),
+    (
+        "auth reconcile",
+        "use 'kubectl apply -f FILE' for roles and bindings",
+    ),
+    (
+        "cluster-info dump",
+        "use 'kubectl get' and 'kubectl logs' for what is wanted",
+    ),
 ];
+
+/// The refusal of a command, where it is one that is refused.
+fn refused(path: &str) -> Outcome {
+    match REFUSED.iter().find(|(name, _)| *name == path) {
+        Some((name, why)) => Err(Error::Message(format!(
+            "'kubectl {name}' is not supported by this kubectl: {why}"
+        ))),
+        None => Ok(()),
+    }
+}
 
 /// What the command line's words lead to.
 pub enum Found {
@@ -145,6 +167,9 @@ pub fn find(words: &[String]) -> Outcome<Found> {
     };
     // `create` and `apply` are groups and commands at once.
     let path = found.path;
+    if let Some(at) = first_word(&rest) {
+        refused(&format!("{path} {}", rest[at]))?;
+    }
     let group_only =
         children(path).next().is_some() && !matches!(path, "create" | "apply" | "cluster-info");
     if group_only {
@@ -176,11 +201,7 @@ fn top_level(rest: &[String]) -> Outcome<Found> {
         return Ok(Found::Help(overview()));
     };
     let word = &rest[at];
-    if let Some((name, why)) = REFUSED.iter().find(|(name, _)| name == word) {
-        return Err(Error::Message(format!(
-            "'kubectl {name}' is not supported by this kubectl: {why}"
-        )));
-    }
+    refused(word)?;
     let close = suggestions(word);
     let mut message = format!(
         "unknown command {} for \"kubectl\"",
@@ -246,7 +267,10 @@ const ORDER: &[&str] = &[
 /// Commands at most two edits away, or that begin with the word.
 fn suggestions(word: &str) -> Vec<&'static str> {
     let lower = word.to_lowercase();
-    let refused = REFUSED.iter().map(|(name, _)| *name);
+    let refused = REFUSED
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|name| !name.contains(' '));
     let mut close: Vec<_> = children("")
         .map(|(name, _)| name)
         .chain(refused)
@@ -276,78 +300,9 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
-fn listing(parent: &str, out: &mut String) {
-    let mut all: Vec<_> = children(parent).collect();
-    if parent.is_empty() {
-        all.sort_by_key(|(name, _)| ORDER.iter().position(|n| n == name));
-    }
-    for (name, command) in all {
-        // Writing to a String cannot fail.
-        let _ = writeln!(out, "  {name:<20}{}", command.about);
-    }
-}
-
-fn overview() -> String {
-    let mut out = String::from("kubectl controls the Kubernetes cluster manager.\n\nCommands:\n");
-    listing("", &mut out);
-    out.push_str("\nUsage:\n  kubectl [flags] [options]\n\nUse \"kubectl <command> --help\" for more information about a given command.\n");
-    out
-}
-
-fn group(command: &Command) -> String {
-    let mut out = format!("{}.\n\nAvailable Commands:\n", command.about);
-    listing(command.path, &mut out);
-    // Writing to a String cannot fail.
-    let _ = write!(
-        out,
-        "\nUsage:\n  kubectl {} SUBCOMMAND [options]\n\nUse \"kubectl {} <command> --help\" for more information about a given command.\n",
-        command.path, command.path
-    );
-    out
-}
-
-/// The help of one command.
-pub fn help(command: &Command) -> String {
-    let mut out = format!("{}.\n", command.about);
-    if children(command.path).next().is_some() {
-        out.push_str("\nAvailable Commands:\n");
-        listing(command.path, &mut out);
-    }
-    if !command.flags.trim().is_empty() {
-        out.push_str("\nOptions:\n");
-        for word in command.flags.split_whitespace() {
-            let (names, rest) = word.split_once(':').unwrap_or((word, "b"));
-            let (short, name) = match names.split_once('/') {
-                Some((short, name)) => (format!("-{short}, "), name),
-                None => ("    ".to_owned(), names),
-            };
-            let default = rest.get(1..).unwrap_or_default();
-            let default = default
-                .split('?')
-                .next()
-                .unwrap_or_default()
-                .trim_start_matches('=');
-            let default = match rest.as_bytes().first() {
-                Some(b'b') if default.is_empty() => "false".to_owned(),
-                Some(b's') => format!("'{default}'"),
-                Some(b'l' | b'a') => "[]".to_owned(),
-                _ => default.to_owned(),
-            };
-            // Writing to a String cannot fail.
-            let _ = writeln!(out, "    {short}--{name}={default}");
-        }
-    }
-    let _ = write!(
-        out,
-        "\nUsage:\n  kubectl {} {}\n\nUse \"kubectl options\" for a list of global command-line options (applies to all commands).\n",
-        command.path, command.usage
-    );
-    out
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{COMMANDS, Found, find, help};
+    use super::{Found, find};
 
     fn path(line: &str) -> String {
         let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
@@ -379,12 +334,9 @@ mod tests {
             path("rollout foo"),
             "unknown command \"foo\"\nSee 'kubectl rollout -h' for help and examples"
         );
-    }
-
-    #[test]
-    fn every_command_has_help() {
-        for command in COMMANDS {
-            assert!(help(command).contains("Usage:"), "{}", command.path);
-        }
+        assert_eq!(
+            path("auth reconcile -f x"),
+            "'kubectl auth reconcile' is not supported by this kubectl: use 'kubectl apply -f FILE' for roles and bindings"
+        );
     }
 }

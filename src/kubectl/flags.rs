@@ -372,14 +372,41 @@ fn duration_problem(text: &str) -> String {
     }
 }
 
-/// The global flags, a line each.
-pub fn global_help() -> String {
-    parse_specs(GLOBAL)
-        .map(|spec| {
-            let short = spec.short.map_or("    ".to_owned(), |c| format!("-{c}, "));
-            format!("    {short}--{}={}\n", spec.name, spec.default)
-        })
-        .collect()
+/// A flag as help shows it.
+pub struct Shown {
+    /// Its long name.
+    pub name: &'static str,
+    /// `-o, --output=''`
+    pub head: String,
+}
+
+/// Flags that are kept for old command lines, and not spoken of.
+const HIDDEN: [&str; 1] = ["delete-local-data"];
+
+/// The flags that help shows, by name.
+pub fn shown(specs: &'static str) -> impl Iterator<Item = Shown> {
+    let mut all: Vec<Spec> = parse_specs(specs)
+        .filter(|spec| !HIDDEN.contains(&spec.name))
+        .collect();
+    all.sort_by_key(|spec| spec.name);
+    all.into_iter().map(|spec| {
+        let short = spec.short.map(|c| format!("-{c}, ")).unwrap_or_default();
+        let default = match spec.kind {
+            Kind::Bool if spec.default.is_empty() => "false".to_owned(),
+            Kind::Text => format!("'{}'", spec.default),
+            Kind::List | Kind::Array => "[]".to_owned(),
+            _ => spec.default.to_owned(),
+        };
+        Shown {
+            name: spec.name,
+            head: format!("{short}--{}={default}", spec.name),
+        }
+    })
+}
+
+/// The flags that every command has, as help shows them.
+pub fn globals() -> impl Iterator<Item = Shown> {
+    shown(GLOBAL)
 }
 
 /// Like [`fail`] for a command called the wrong way.

@@ -83,7 +83,7 @@ async fn execute(words: Vec<String>) -> Outcome {
         ))
     })?;
     if flags.bool("help") {
-        return cx::put(&commands::help(command));
+        return cx::put(&commands::help::of(command));
     }
     verbs::dispatch(&Cx::new(command.path, flags)).await
 }

@@ -52,6 +52,17 @@ fn binding(name: &str, role: &str, kind: &str, subject: &str) -> (&'static str, 
     )
 }
 
+/// What everybody may see of a cluster, also those who say no name.
+fn public_info() -> (&'static str, Value) {
+    let name = "system:public-info-viewer";
+    let (resource, mut object) = binding(name, name, "Group", "system:authenticated");
+    object["subjects"] = json!([
+        {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:authenticated"},
+        {"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:unauthenticated"},
+    ]);
+    (resource, object)
+}
+
 const CORE_WORKLOADS: &[&str] = &[
     "configmaps",
     "endpoints",
@@ -472,12 +483,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
             "Group",
             "system:authenticated",
         ),
-        binding(
-            "system:public-info-viewer",
-            "system:public-info-viewer",
-            "Group",
-            "system:authenticated",
-        ),
+        public_info(),
         binding(
             "system:node-proxier",
             "system:node-proxier",

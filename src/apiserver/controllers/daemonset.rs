@@ -7,8 +7,9 @@ use kube::object::{self, at, int, list, set, text};
 use kube::selector::LabelSelector;
 use serde_json::{Value, json};
 
+use super::claim::claim;
 use super::rollout::resolve;
-use super::{Shared, active, available, owned_by, owner, template, typed};
+use super::{Shared, active, available, owner, template, typed};
 use crate::app::now;
 use crate::client::Result;
 use crate::reflector::{Queue, Store, work};
@@ -123,12 +124,7 @@ impl Controller {
         };
         let daemon = typed(self.sets.resource, &daemon);
         let hash = template::hash(at(&daemon, "spec.template"), 0);
-        let mine: Vec<Arc<Value>> = self
-            .pods
-            .in_namespace(object::namespace(&daemon))
-            .into_iter()
-            .filter(|pod| owned_by(pod, object::uid(&daemon)))
-            .collect();
+        let mine = claim(&self.shared, &self.sets, &self.pods, &daemon, |_| true).await?;
         if !object::deleting(&daemon) {
             self.place(&daemon, &hash, &mine).await?;
         }
@@ -158,7 +154,7 @@ impl Controller {
         for node in &nodes {
             let name = object::name(node);
             let pod = self.pod_for(daemon, name, hash);
-            let wanted = filter::fits_daemon(&pod, node);
+            let (wanted, stays) = filter::fits_daemon(&pod, node);
             let here: Vec<&Arc<Value>> = mine
                 .iter()
                 .filter(|pod| Self::node_of(pod) == name)
@@ -189,7 +185,7 @@ impl Controller {
                         return Err(error);
                     }
                 }
-            } else if !wanted {
+            } else if !stays {
                 for pod in living {
                     self.remove(daemon, pod).await?;
                 }
@@ -263,7 +259,7 @@ impl Controller {
             (0, 0, 0, 0, 0, 0);
         for node in self.nodes.all() {
             let name = object::name(&node);
-            let wanted = filter::fits_daemon(&self.pod_for(daemon, name, hash), &node);
+            let (wanted, _) = filter::fits_daemon(&self.pod_for(daemon, name, hash), &node);
             let pod = mine.iter().find(|pod| {
                 active(pod)
                     && text(pod, "spec.nodeName") == name

@@ -298,14 +298,19 @@ impl Controller {
                 );
             }
             set(&mut new, "status.conditions", json!(conditions));
-            match self
+            let written = self
                 .shared
                 .client
                 .update(self.pods.resource, &new, "status")
-                .await
-            {
-                Err(error) if !error.is_not_found() => return Err(error),
-                _ => {}
+                .await;
+            match written {
+                Ok(_) => {
+                    let pod = super::typed(self.pods.resource, &pod);
+                    self.events
+                        .warning(&pod, "NodeNotReady", "Node is not ready");
+                }
+                Err(error) if error.is_not_found() => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(())

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use kube::object::{self, at, int, list, set, text};
+use kube::object::{self, at, int, set, text};
 use kube::selector::LabelSelector;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
-use super::{Shared, active, available, owned_by, owner, template, typed};
+use super::claim::claim;
+use super::{Shared, active, available, owner, template, typed};
 use crate::app::now;
 use crate::client::{ClientError, Result};
 use crate::reflector::{Queue, Store, work};
@@ -129,50 +130,7 @@ impl Controller {
 
     /// The set's active Pods; orphans that match are adopted.
     async fn claim(&self, set: &Value) -> Result<Vec<Arc<Value>>> {
-        let selector = LabelSelector::from_object(at(set, "spec.selector"));
-        let mut mine = Vec::new();
-        for pod in self.pods.in_namespace(object::namespace(set)) {
-            if !active(&pod) {
-                continue;
-            }
-            let matches = selector.matches(at(&pod, "metadata.labels"));
-            if owned_by(&pod, object::uid(set)) {
-                if matches {
-                    mine.push(pod);
-                } else if !object::deleting(set) {
-                    // It was relabelled away: let it go.
-                    let patch =
-                        json!({"metadata": {"uid": object::uid(&pod), "ownerReferences": null}});
-                    self.patch_pod(&pod, &patch).await?;
-                }
-            } else if matches && object::controller_of(&pod).is_none() && !object::deleting(set) {
-                let mut owners = list(&pod, "metadata.ownerReferences").to_vec();
-                owners.push(owner(set, self.sets.resource));
-                let patch =
-                    json!({"metadata": {"uid": object::uid(&pod), "ownerReferences": owners}});
-                self.patch_pod(&pod, &patch).await?;
-                mine.push(pod);
-            }
-        }
-        Ok(mine)
-    }
-
-    async fn patch_pod(&self, pod: &Value, patch: &Value) -> Result<()> {
-        let done = self
-            .shared
-            .client
-            .patch(
-                self.pods.resource,
-                object::namespace(pod),
-                object::name(pod),
-                "",
-                patch,
-            )
-            .await;
-        match done {
-            Err(error) if !error.is_not_found() => Err(error),
-            _ => Ok(()),
-        }
+        claim(&self.shared, &self.sets, &self.pods, set, active).await
     }
 
     async fn manage(&self, key: &str, set: &Value, mine: &[Arc<Value>]) -> Result<()> {

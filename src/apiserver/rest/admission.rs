@@ -1,8 +1,8 @@
 //! Admission: what is filled in or refused between decoding and storing.
 //!
 //! NamespaceLifecycle, ServiceAccount, Priority, DefaultTolerationSeconds,
-//! TaintNodesByCondition, NodeRestriction (its labels), LimitRanger, the allocation
-//! of Service addresses.
+//! TaintNodesByCondition, NodeRestriction (its labels), LimitRanger,
+//! CertificateSubjectRestriction, the allocation of Service addresses.
 
 use kube::object::{self, at, flag, list, map, set, set_default, text};
 use kube::quantity::Quantity;
@@ -65,6 +65,7 @@ pub async fn on_create<'a>(
         ("", "nodes") => node(object),
         ("batch", "jobs") => job_selector(object),
         ("certificates.k8s.io", "certificatesigningrequests") => {
+            no_masters(resource, object)?;
             set(object, "spec.username", json!(context.user.name));
             set(object, "spec.groups", json!(context.user.groups));
             if !context.user.uid.is_empty() {
@@ -91,6 +92,29 @@ pub async fn on_update<'a>(
         return Ok(Some(guard));
     }
     Ok(None)
+}
+
+/// Nobody becomes an administrator by a certificate of the API server's own signer.
+fn no_masters(resource: &Resource, object: &Value) -> Result<(), Failure> {
+    use base64::Engine as _;
+    if text(object, "spec.signerName") != kube::signing::API_CLIENT {
+        return Ok(());
+    }
+    let pem = base64::engine::general_purpose::STANDARD.decode(text(object, "spec.request"));
+    // What is no request is refused by validation, which comes later.
+    let request = pem
+        .ok()
+        .and_then(|pem| kube::signing::Request::parse(&pem).ok());
+    match request {
+        Some(request) if request.organizations.iter().any(|o| o == "system:masters") => {
+            Err(Failure::forbidden(
+                resource,
+                object::name(object),
+                "use of kubernetes.io/kube-apiserver-client signer with system:masters group is not allowed",
+            ))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A new Node is not scheduled to before it has said that it is ready.

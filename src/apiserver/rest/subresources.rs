@@ -241,7 +241,7 @@ pub async fn evict(context: &Context, resource: &'static Resource, bytes: &[u8])
     let (namespace, name) = (&context.info.namespace, &context.info.name);
     let found = context.app.read(resource, namespace, name).await?;
     let (pod, _) = found.ok_or_else(|| Failure::not_found(resource, name))?;
-    disruption(context, &pod).await?;
+    super::eviction::allow(context, &pod).await?;
     let options = at(&eviction, "deleteOptions");
     let mut options = if options.is_object() {
         options.clone()
@@ -253,47 +253,6 @@ pub async fn evict(context: &Context, resource: &'static Resource, bytes: &[u8])
     }
     delete::delete_one(context, resource, namespace, name, &options).await?;
     Ok(formatted(201, &status::success(201), context.accept.yaml))
-}
-
-/// Refuses an eviction that a disruption budget does not allow.
-async fn disruption(context: &Context, pod: &Value) -> Result<(), Failure> {
-    let finished = matches!(
-        text(pod, "status.phase"),
-        "Succeeded" | "Failed" | "Pending"
-    );
-    let Some(budgets) = kube::resources::by_group_resource("policy", "poddisruptionbudgets") else {
-        return Ok(());
-    };
-    if finished {
-        return Ok(());
-    }
-    let cache = context.app.fresh(budgets).await?;
-    for budget in cache
-        .list(&budgets.key_prefix(object::namespace(pod)))
-        .items
-    {
-        let selector = kube::selector::LabelSelector::from_object(at(&budget, "spec.selector"));
-        if !selector.matches(at(pod, "metadata.labels")) {
-            continue;
-        }
-        if object::int(&budget, "status.disruptionsAllowed").unwrap_or(0) < 1 {
-            let message = format!(
-                "The disruption budget {} needs {} healthy pods and has {} currently",
-                object::name(&budget),
-                object::int(&budget, "status.desiredHealthy").unwrap_or(0),
-                object::int(&budget, "status.currentHealthy").unwrap_or(0)
-            );
-            return Err(Failure {
-                details: json!({"causes": [{"reason": "DisruptionBudget", "message": message}]}),
-                ..Failure::new(
-                    429,
-                    "TooManyRequests",
-                    "Cannot evict pod as it would violate the pod's disruption budget.",
-                )
-            });
-        }
-    }
-    Ok(())
 }
 
 /// POST of `serviceaccounts/<name>/token`.

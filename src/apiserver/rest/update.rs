@@ -217,8 +217,15 @@ async fn prepare<'a>(
                 set(new, &path, before);
             }
         }
+        if resource.plural == "certificatesigningrequests" {
+            stamp_conditions(old, new);
+        }
     } else if resource.subresources.contains(&"status") {
         keep(new, "status");
+    }
+    // What was approved stays what it was.
+    if resource.plural == "certificatesigningrequests" {
+        keep(new, "spec");
     }
     if context.info.subresource != "finalize" && resource.plural == "namespaces" {
         let before = at(old, "spec.finalizers").clone();
@@ -257,6 +264,22 @@ async fn prepare<'a>(
         ));
     }
     Ok(allocation)
+}
+
+/// Says of conditions that do not say it since when they are so.
+fn stamp_conditions(old: &Value, new: &mut Value) {
+    let time = kube::time::rfc3339(now());
+    let conditions = new
+        .get_mut("status")
+        .and_then(|status| status.get_mut("conditions"))
+        .and_then(Value::as_array_mut);
+    for condition in conditions.into_iter().flatten() {
+        let before = object::condition(old, object::text(condition, "type"))
+            .filter(|before| before["status"] == condition["status"]);
+        let since = before.map_or(time.as_str(), |b| object::text(b, "lastTransitionTime"));
+        object::set_default(condition, "lastTransitionTime", json!(since));
+        object::set_default(condition, "lastUpdateTime", json!(time));
+    }
 }
 
 fn spec_changed(old: &Value, new: &Value) -> bool {

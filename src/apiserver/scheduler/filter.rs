@@ -71,9 +71,15 @@ fn affinity_matches(pod: &Value, node: &Value) -> bool {
             .any(|term| term_matches(term, node))
 }
 
-/// Whether a daemon's Pod belongs on a node.
-pub fn fits_daemon(pod: &Value, node: &Value) -> bool {
-    affinity_matches(pod, node) && untolerated(pod, node, &["NoSchedule", "NoExecute"]).is_none()
+/// Whether a daemon's Pod belongs on a node, and whether one that is there stays: a taint
+/// that only keeps new Pods away does not drive it out.
+pub fn fits_daemon(pod: &Value, node: &Value) -> (bool, bool) {
+    let tolerates = |effects: &[&str]| untolerated(pod, node, effects).is_none();
+    let matches = affinity_matches(pod, node);
+    (
+        matches && tolerates(&["NoSchedule", "NoExecute"]),
+        matches && tolerates(&["NoExecute"]),
+    )
 }
 
 /// What a Pod asks for: the sum of its containers, or its largest init container.

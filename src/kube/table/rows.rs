@@ -509,20 +509,7 @@ fn ingress(object: &Value, age: Value) -> Vec<Value> {
 }
 
 fn csr(object: &Value, age: Value) -> Vec<Value> {
-    let has = |kind: &str| condition(object, kind).is_some();
-    let mut state = if has("Denied") {
-        "Denied".to_string()
-    } else if has("Approved") {
-        "Approved".to_string()
-    } else {
-        "Pending".to_string()
-    };
-    if has("Failed") {
-        state.push_str(",Failed");
-    }
-    if !text(object, "status.certificate").is_empty() {
-        state.push_str(",Issued");
-    }
+    let state = crate::signing::state(object);
     let duration = int(object, "spec.expirationSeconds")
         .map_or("<none>".to_string(), crate::time::human_duration);
     vec![

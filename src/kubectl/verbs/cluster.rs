@@ -7,7 +7,6 @@
 use super::describe::since;
 use crate::cx::{Cx, put, say};
 use crate::error::{Error, Outcome, fail};
-use crate::flags::usage;
 use crate::mapping;
 use crate::print::tabwriter::{LIST, TABLE};
 use crate::print::{Format, Results};
@@ -312,7 +311,7 @@ pub async fn top(cx: &Cx) -> Outcome {
 pub fn options() -> Outcome {
     put(&format!(
         "The following options can be passed to any command:\n\n{}",
-        crate::flags::global_help()
+        crate::commands::help::globals()
     ))
 }
 
@@ -332,10 +331,7 @@ pub async fn certificate(cx: &Cx) -> Outcome {
         cx.args().to_vec()
     };
     if names.is_empty() {
-        return usage(
-            cx.command,
-            "one or more CSRs must be specified as <name> or -f <filename>",
-        );
+        return fail("one or more CSRs must be specified as <name> or -f <filename>");
     }
     let res = super::create::known("certificates.k8s.io/v1", "CertificateSigningRequest")?;
     let results = Results::new(cx)?;

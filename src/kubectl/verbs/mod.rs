@@ -1,6 +1,7 @@
 //! The verbs.
 
 mod apply;
+mod attach;
 mod auth;
 mod cluster;
 mod completion;
@@ -9,6 +10,7 @@ mod create;
 mod delete;
 mod describe;
 mod diff;
+mod drain;
 mod edit;
 mod exec;
 mod explain;

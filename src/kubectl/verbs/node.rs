@@ -1,19 +1,17 @@
-//! `kubectl cordon`, `uncordon`, `drain`, `taint`.
+//! `kubectl cordon`, `uncordon`, `drain` (how Pods go is in [`super::drain`]), `taint`.
 //!
 //! Reference: `kubectl/pkg/cmd/drain`, `kubectl/pkg/drain`,
 //! `kubectl/pkg/cmd/taint` of Kubernetes 1.32.
 
-use super::until;
 use crate::client::STRATEGIC_PATCH;
 use crate::cx::{Cx, say};
 use crate::error::{Error, Outcome, fail};
 use crate::flags::usage;
 use crate::print::{DryRun, Results, dry_run, with_dry_run};
 use crate::source::{self, Item};
-use kube::object::{controller_of, flag, list, name, namespace, text};
+use kube::object::{flag, list, text};
 use kube::request::Target;
 use serde_json::{Value, json};
-use std::time::Duration;
 
 /// Runs `cordon`, `uncordon` or `drain`.
 ///
@@ -31,21 +29,39 @@ pub async fn run(cx: &Cx) -> Outcome {
     if cx.command != "drain" || !errors.is_empty() {
         return Error::collect(errors);
     }
+    let mut pending = Vec::new();
     for node in &nodes {
-        if let Err(e) = drain(cx, node, dry_run).await {
-            eprintln!("There are pending nodes to be drained:");
-            let at = nodes.iter().position(|n| n.name == node.name).unwrap_or(0);
-            for pending in &nodes[at..] {
-                eprintln!(" {}", pending.name);
+        match super::drain::node(cx, node, dry_run).await {
+            Ok(()) => say(format!("node/{} drained{}", node.name, suffix(dry_run)))?,
+            Err(e) => {
+                eprintln!(
+                    "error: unable to drain node {} due to error: {e}, continuing command...",
+                    kube::gofmt::quote(&node.name)
+                );
+                pending.push(&node.name);
+                errors.push(e);
             }
-            return Err(e);
         }
-        say(format!("node/{} drained{}", node.name, suffix(dry_run)))?;
     }
-    Ok(())
+    if !pending.is_empty() {
+        eprintln!("There are pending nodes to be drained:");
+        for name in &pending {
+            eprintln!(" {name}");
+        }
+    }
+    // As Google's: a line each and nothing before it, even if it is one alone.
+    match errors.pop() {
+        None => Ok(()),
+        Some(Error::Many(several)) if errors.is_empty() => Err(Error::Many(several)),
+        Some(last) => {
+            errors.push(last);
+            Err(Error::Many(errors))
+        }
+    }
 }
 
-fn suffix(dry_run: DryRun) -> &'static str {
+/// What the output says of a dry run.
+pub fn suffix(dry_run: DryRun) -> &'static str {
     match dry_run {
         DryRun::None => "",
         DryRun::Client => " (dry run)",
@@ -105,195 +121,6 @@ async fn cordon(cx: &Cx, node: &Item, on: bool, dry_run: DryRun) -> Outcome {
             })?;
     }
     say(format!("node/{} {word}{}", node.name, suffix(dry_run)))
-}
-
-enum Fate {
-    Evict(Option<String>),
-    Skip(Option<String>),
-    Refuse(&'static str),
-}
-
-const DAEMON: &str = "DaemonSet-managed Pods (use --ignore-daemonsets to ignore)";
-const LOCAL: &str = "Pods with local storage (use --delete-emptydir-data to override)";
-const BARE: &str = "Pods that declare no controller (use --force to override)";
-
-fn fate(cx: &Cx, pod: &Value) -> Fate {
-    let finished = matches!(text(pod, "status.phase"), "Succeeded" | "Failed");
-    if !kube::object::annotation(pod, "kubernetes.io/config.mirror").is_empty() {
-        return Fate::Skip(None);
-    }
-    let owner = controller_of(pod);
-    if owner.is_some_and(|o| text(o, "kind") == "DaemonSet") {
-        if finished {
-            return Fate::Evict(None);
-        }
-        return if cx.bool("ignore-daemonsets") {
-            Fate::Skip(Some("ignoring DaemonSet-managed Pods".to_owned()))
-        } else {
-            Fate::Refuse(DAEMON)
-        };
-    }
-    let mut warning = None;
-    let local = list(pod, "spec.volumes")
-        .iter()
-        .any(|v| v.get("emptyDir").is_some());
-    if local && !finished && !(cx.bool("delete-emptydir-data") || cx.bool("delete-local-data")) {
-        return Fate::Refuse(LOCAL);
-    }
-    if owner.is_none() && !finished {
-        if !cx.bool("force") {
-            return Fate::Refuse(BARE);
-        }
-        warning = Some("deleting Pods that declare no controller".to_owned());
-    }
-    Fate::Evict(warning)
-}
-
-async fn drain(cx: &Cx, node: &Item, dry_run: DryRun) -> Outcome {
-    let path = Target::new("/api/v1/pods")
-        .with("fieldSelector", &format!("spec.nodeName={}", node.name))
-        .with_some("labelSelector", cx.text("pod-selector"))
-        .finish();
-    let all = cx.client()?.get(&path).await?;
-    let mut evict = Vec::new();
-    let mut refused: Vec<(&str, Vec<String>)> = Vec::new();
-    let mut warnings: Vec<(String, Vec<String>)> = Vec::new();
-    let mut warn = |why: String, pod: &Value| {
-        let id = format!("{}/{}", namespace(pod), name(pod));
-        match warnings.iter_mut().find(|(known, _)| *known == why) {
-            Some((_, pods)) => pods.push(id),
-            None => warnings.push((why, vec![id])),
-        }
-    };
-    for pod in list(&all, "items") {
-        match fate(cx, pod) {
-            Fate::Refuse(why) => match refused.iter_mut().find(|(known, _)| *known == why) {
-                Some((_, pods)) => pods.push(format!("{}/{}", namespace(pod), name(pod))),
-                None => refused.push((why, vec![format!("{}/{}", namespace(pod), name(pod))])),
-            },
-            Fate::Skip(why) => {
-                if let Some(why) = why {
-                    warn(why, pod);
-                }
-            }
-            Fate::Evict(why) => {
-                if let Some(why) = why {
-                    warn(why, pod);
-                }
-                evict.push(pod.clone());
-            }
-        }
-    }
-    if !refused.is_empty() {
-        let reasons: Vec<String> = refused
-            .iter()
-            .map(|(why, pods)| format!("cannot delete {why}: {}", pods.join(", ")))
-            .collect();
-        return fail(format!(
-            "unable to drain node \"{}\" due to error: {}, continuing command...",
-            node.name,
-            if reasons.len() == 1 {
-                reasons[0].clone()
-            } else {
-                format!("[{}]", reasons.join(", "))
-            }
-        ));
-    }
-    if !warnings.is_empty() {
-        let shown: Vec<String> = warnings
-            .iter()
-            .map(|(why, pods)| format!("{why}: {}", pods.join(", ")))
-            .collect();
-        eprintln!("Warning: {}", shown.join("; "));
-    }
-    let limit = cx
-        .flags
-        .duration("timeout")
-        .filter(|l| !l.is_zero())
-        .unwrap_or(Duration::from_secs(7 * 24 * 3600));
-    let deadline = tokio::time::Instant::now() + limit;
-    for pod in &evict {
-        evict_one(cx, pod, dry_run, deadline).await?;
-    }
-    if dry_run == DryRun::None {
-        let res = super::create::known("v1", "Pod")?;
-        for pod in evict {
-            let item = source::fetched(res, pod);
-            let left = deadline.saturating_duration_since(tokio::time::Instant::now());
-            until::gone(cx, &item, kube::object::uid(&item.object), left)
-                .await
-                .map_err(|e| {
-                    Error::Message(format!(
-                        "error when waiting for pod \"{}\" in namespace \"{}\" to terminate: {e}",
-                        item.name, item.namespace
-                    ))
-                })?;
-            say(format!(
-                "pod/{} {}",
-                item.name,
-                if cx.bool("disable-eviction") {
-                    "deleted"
-                } else {
-                    "evicted"
-                }
-            ))?;
-        }
-    }
-    Ok(())
-}
-
-async fn evict_one(
-    cx: &Cx,
-    pod: &Value,
-    dry_run: DryRun,
-    deadline: tokio::time::Instant,
-) -> Outcome {
-    let (space, pod_name) = (namespace(pod), name(pod));
-    let direct = cx.bool("disable-eviction");
-    let word = if direct { "deleting" } else { "evicting" };
-    eprintln!("{word} pod {space}/{pod_name}{}", suffix(dry_run));
-    if dry_run == DryRun::Client {
-        return Ok(());
-    }
-    let mut options = json!({});
-    let grace = cx.flags.int("grace-period");
-    if grace >= 0 {
-        options["gracePeriodSeconds"] = Value::from(grace);
-    }
-    let path = format!("/api/v1/namespaces/{space}/pods/{pod_name}");
-    loop {
-        let done = if direct {
-            cx.client()?
-                .delete(
-                    &with_dry_run(Target::new(path.as_str()), dry_run).finish(),
-                    &options,
-                )
-                .await
-        } else {
-            let eviction = json!({
-                "apiVersion": "policy/v1", "kind": "Eviction",
-                "metadata": {"name": pod_name, "namespace": space}, "deleteOptions": options,
-            });
-            let target = with_dry_run(Target::new(format!("{path}/eviction")), dry_run).finish();
-            cx.client()?.post(&target, &eviction).await
-        };
-        match done {
-            Ok(_) => return Ok(()),
-            Err(e) if e.is_not_found() => return Ok(()),
-            // A disruption budget says: not now.
-            Err(e) if e.reason() == "TooManyRequests" && tokio::time::Instant::now() < deadline => {
-                eprintln!(
-                    "error when evicting pods/\"{pod_name}\" -n \"{space}\" (will retry after 5s): {e}"
-                );
-                tokio::time::sleep(Duration::from_secs(5)).await;
-            }
-            Err(e) => {
-                return fail(format!(
-                    "error when evicting pods/\"{pod_name}\" -n \"{space}\": {e}"
-                ));
-            }
-        }
-    }
 }
 
 /// Runs `kubectl taint`.

@@ -4,9 +4,8 @@
 //! `kubectl/pkg/cmd/autoscale` of Kubernetes 1.32.
 
 use super::create::{creation_target, known, required, save_config};
-use super::until::{self, Verdict};
-use super::{int_or_text, logs};
-use crate::cx::{Cx, say};
+use super::{attach, int_or_text};
+use crate::cx::Cx;
 use crate::error::{Error, Outcome, fail};
 use crate::flags::usage;
 use crate::mapping::Res;
@@ -141,10 +140,7 @@ pub async fn run(cx: &Cx) -> Outcome {
         return fail("--image is required");
     }
     let image = cx.text("image");
-    if image.contains(char::is_whitespace)
-        || image.starts_with(['/', ':', '-'])
-        || image.ends_with(['/', ':'])
-    {
+    if !kube::image::well_formed(image) {
         return fail(format!(
             "Invalid image name {}: invalid reference format",
             kube::gofmt::quote(image)
@@ -164,12 +160,12 @@ pub async fn run(cx: &Cx) -> Outcome {
         word @ ("Always" | "OnFailure" | "Never") => word,
         word => return usage("run", format!("invalid restart policy: {word}")),
     };
-    let attach = cx.bool("attach") || !cx.flags.given("attach") && stdin;
+    let attached = cx.bool("attach") || !cx.flags.given("attach") && stdin;
     let dry_run = dry_run(cx)?;
-    if cx.bool("rm") && !attach {
+    if cx.bool("rm") && !attached {
         return usage("run", "--rm should only be used for attached containers");
     }
-    if attach && dry_run != DryRun::None {
+    if attached && dry_run != DryRun::None {
         return usage(
             "run",
             "--dry-run=[server|client] can't be used with attached containers options (--attach, --stdin, or --tty)",
@@ -178,9 +174,12 @@ pub async fn run(cx: &Cx) -> Outcome {
     let results = Results::new(cx)?;
     let pods = known("v1", "Pod")?;
     let object = overridden(cx, pods, pod(cx, name, words, restart)?)?;
+    if attached && let Some(why) = attach::simulated(&object) {
+        return fail(why);
+    }
     let created = make(cx, pods, object).await?;
-    if attach {
-        return attached(cx, &source::fetched(pods, created), restart).await;
+    if attached {
+        return attach::follow(cx, &source::fetched(pods, created), restart).await;
     }
     // As Google's: the service is spoken of first.
     if cx.bool("expose") {
@@ -196,79 +195,6 @@ pub async fn run(cx: &Cx) -> Outcome {
         results.print(services, &service, "created")?;
     }
     results.print(pods, &created, "created")
-}
-
-/// Follows a Pod's output to its end. Input is not carried: the command's words
-/// are all that it gets.
-async fn attached(cx: &Cx, item: &Item, restart: &str) -> Outcome {
-    use std::io::IsTerminal as _;
-    // A command that talks back needs its terminal; others only print.
-    let words = cx.args().get(1..).unwrap_or_default();
-    let shell = match words {
-        [] => true,
-        [only] => matches!(only.rsplit('/').next(), Some("sh" | "bash" | "ash")),
-        _ => false,
-    };
-    if shell && cx.bool("tty") && std::io::stdin().is_terminal() {
-        let options = json!({"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0});
-        cx.client()?.delete(&item.path(), &options).await?;
-        return fail(
-            "a shell at the end of 'kubectl run -it' is not supported by this kubectl: start the Pod without -it, then use 'kubectl exec -it'",
-        );
-    }
-    let limit = cx.flags.duration("pod-running-timeout").unwrap_or_default();
-    let begun = until::object(cx, item, limit, |state| match state {
-        Some(pod)
-            if matches!(
-                text(pod, "status.phase"),
-                "Running" | "Succeeded" | "Failed"
-            ) =>
-        {
-            Ok(Verdict::Done)
-        }
-        Some(_) => Ok(Verdict::NotYet),
-        None => fail(format!("pods \"{}\" not found", item.name)),
-    });
-    let outcome = match begun.await {
-        Ok(()) => follow(cx, item, restart).await,
-        Err(e) => Err(e),
-    };
-    if cx.bool("rm") {
-        let options =
-            json!({"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"});
-        cx.client()?.delete(&item.path(), &options).await?;
-        if !cx.bool("quiet") {
-            say(format!("pod \"{}\" deleted", item.name))?;
-        }
-    }
-    outcome
-}
-
-async fn follow(cx: &Cx, item: &Item, restart: &str) -> Outcome {
-    logs::follow(cx, &item.namespace, &item.name).await?;
-    if restart == "Always" {
-        return Ok(());
-    }
-    let mut code = 0;
-    let limit = cx.flags.duration("pod-running-timeout").unwrap_or_default();
-    until::object(cx, item, limit, |state| {
-        let Some(pod) = state else {
-            return Ok(Verdict::Done);
-        };
-        let over = matches!(text(pod, "status.phase"), "Succeeded" | "Failed");
-        let ended = list(pod, "status.containerStatuses")
-            .first()
-            .map(|s| &s["state"]["terminated"]["exitCode"]);
-        code = ended.and_then(Value::as_i64).unwrap_or(0);
-        Ok(if over { Verdict::Done } else { Verdict::NotYet })
-    })
-    .await?;
-    if code == 0 {
-        return Ok(());
-    }
-    eprintln!("pod {}/{} terminated (Error)", item.namespace, item.name);
-    // An exit status has eight bits.
-    Err(Error::Exit((code & 0xff) as u8))
 }
 
 /// What `expose` takes over from an object.

@@ -7,6 +7,7 @@ mod generic;
 mod node;
 mod others;
 mod pod;
+mod policy;
 mod workload;
 
 use crate::cx::{Cx, now, put};
@@ -326,6 +327,10 @@ async fn describe(cx: &Cx, item: &Item) -> Outcome<String> {
         ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => {
             others::binding(&mut page, object)
         }
+        ("certificates.k8s.io", "CertificateSigningRequest") => {
+            policy::request(&mut page, object, events);
+        }
+        ("policy", "PodDisruptionBudget") => policy::budget(&mut page, object, events),
         _ => generic::any(&mut page, object, events),
     }
     Ok(page.finish())

@@ -29,10 +29,7 @@ pub(super) async fn run(cx: &Cx) -> Outcome {
 
 async fn one(cx: &Cx, item: &Item, revision: i64, format: &Format) -> Outcome<String> {
     if item.res.kind != "Deployment" {
-        return fail(format!(
-            "no history viewer has been implemented for \"{}\"",
-            super::group_kind(item)
-        ));
+        return fail(super::no_revisions(item, "history viewer"));
     }
     let sets = replica_sets(cx, item).await?;
     if !matches!(format, Format::Plain) {

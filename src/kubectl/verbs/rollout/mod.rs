@@ -205,12 +205,25 @@ async fn undo(cx: &Cx) -> Outcome {
     Error::collect(errors)
 }
 
+/// What is said of kinds whose older templates nobody knows: kubectl's words, or ours where
+/// only this cluster keeps none.
+fn no_revisions(item: &Item, lacks: &str) -> String {
+    match item.res.kind {
+        "DaemonSet" | "StatefulSet" => format!(
+            "older revisions of a {} are not part of kubedrill: no ControllerRevisions are kept; \
+             apply the older template",
+            item.res.kind
+        ),
+        _ => format!(
+            "no {lacks} has been implemented for \"{}\"",
+            group_kind(item)
+        ),
+    }
+}
+
 async fn undo_one(cx: &Cx, item: &Item, dry_run: DryRun) -> Outcome<String> {
     if item.res.kind != "Deployment" {
-        return fail(format!(
-            "no rollbacker has been implemented for \"{}\"",
-            group_kind(item)
-        ));
+        return fail(no_revisions(item, "rollbacker"));
     }
     if item.object["spec"]["paused"] == true {
         return fail(
