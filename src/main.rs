@@ -14,7 +14,7 @@ type Applet = fn(Vec<OsString>) -> ExitCode;
 /// Every name that is not a verb of kubedrill.
 fn applet(name: &OsStr) -> Option<Applet> {
     Some(match name.to_str()? {
-        "apt" | "apt-get" => depot::run_apt,
+        "apt" | "apt-cache" | "apt-get" => depot::run_apt,
         "crictl" => kubelet::run_crictl,
         "curl" => depot::run_curl,
         "etcd" => etcd::run,
@@ -28,6 +28,8 @@ fn applet(name: &OsStr) -> Option<Applet> {
         "kubelet" => kubelet::run_kubelet,
         "systemctl" => sandbox::run_systemctl,
         "journalctl" => sandbox::run_journalctl,
+        "hostnamectl" => sandbox::run_hostnamectl,
+        "timedatectl" => sandbox::run_timedatectl,
         "sudo" => sandbox::run_sudo,
         "peer-link" => sandbox::run_relay,
         "scp" => sandbox::run_scp,
@@ -82,6 +84,9 @@ fn main() -> ExitCode {
     if let Some(run) = args.get(1).and_then(|word| applet(word)) {
         args.remove(0);
         return run(args);
+    }
+    if cli::is_on_a_node() {
+        return cli::run_on_node(args);
     }
     cli::run(args)
 }

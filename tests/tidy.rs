@@ -29,7 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("apiserver", &["gowords", "kube", "wire"]),
     ("kubectl", &["completion", "gowords", "kube"]),
     ("kubelet", &["gowords", "kube", "rest", "sandbox"]),
-    ("lab", &["kube", "sandbox"]),
+    ("lab", &["bolt", "kube", "sandbox", "wal"]),
     (
         "grade",
         &["bolt", "kube", "lab", "mvcc", "sandbox", "wal", "wire"],

@@ -371,7 +371,11 @@ pub fn locate(path: &Path, bucket: &[&[u8]], key: &[u8]) -> Result<Vec<u64>> {
         lock_timeout: Some(std::time::Duration::ZERO),
         ..Options::default()
     };
-    let db = Db::open(path, options)?;
+    locate_in(&Db::open(path, options)?, bucket, key)
+}
+
+/// What [`locate`] finds, in a database that is open.
+pub fn locate_in(db: &Db, bucket: &[&[u8]], key: &[u8]) -> Result<Vec<u64>> {
     let tx = db.begin_read()?;
     let mut found = tx.root();
     for name in bucket {

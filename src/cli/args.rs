@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args as Group, CommandFactory, Parser, Subcommand, ValueEnum,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 
 use crate::limits::Limits;
 
@@ -67,6 +70,43 @@ pub enum Format {
     Json,
 }
 
+/// What the error of the command line itself leaves unsaid.
+pub fn advice(error: &clap::Error) -> Option<String> {
+    match error.kind() {
+        ErrorKind::InvalidSubcommand => {
+            let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else {
+                return None;
+            };
+            let command = Args::command();
+            let verbs: Vec<&str> = command
+                .get_subcommands()
+                .map(clap::Command::get_name)
+                .collect();
+            let meant = lab::diagnostic::nearest(word, &verbs)?;
+            Some(format!("Did you mean `kubedrill {meant}`?"))
+        }
+        ErrorKind::MissingRequiredArgument => {
+            let Some(ContextValue::Strings(missing)) = error.get(ContextKind::InvalidArg) else {
+                return None;
+            };
+            let of = |name: &str| missing.iter().any(|one| one.contains(name));
+            if of("<LAB") {
+                Some("`kubedrill list` shows the labs.".into())
+            } else if of("<PACK>") {
+                Some("`kubedrill list` shows the exams.".into())
+            } else {
+                None
+            }
+        }
+        _ => None,
+    }
+}
+
+/// Whether `word` is a verb of the command line.
+pub fn is_verb(word: &str) -> bool {
+    Args::command().find_subcommand(word).is_some()
+}
+
 fn name_and_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
@@ -110,7 +150,8 @@ pub struct Start {
     /// How the grade is printed when standard input is no terminal
     #[arg(long, value_enum, default_value = "text")]
     pub format: Format,
-    /// When standard input is no terminal: end and remove the lab after the grade
+    /// When standard input is no terminal: end and remove the lab after the grade, and an
+    /// earlier run before it
     #[arg(long)]
     pub discard: bool,
     #[command(flatten)]
@@ -135,6 +176,9 @@ pub struct Exam {
     /// Throw an exam that was begun away
     #[arg(long)]
     pub again: bool,
+    /// Show the report of the last one that came to its end
+    #[arg(long, conflicts_with_all = ["resume", "again"])]
+    pub report: bool,
     /// How the grade is printed
     #[arg(long, value_enum, default_value = "text")]
     pub format: Format,

@@ -2,14 +2,14 @@
 
 use std::{
     collections::HashSet,
-    io::Read,
+    io::{Read, Write},
     path::Path,
     process::Stdio,
     thread,
     time::{Duration, Instant},
 };
 
-use lab::fault::{self, Fault, FaultKind};
+use lab::fault::{self, Contents, Fault, Step};
 use sandbox::{Exec, Fabric, File};
 
 use crate::error::Error;
@@ -24,13 +24,16 @@ const PATIENCE: Duration = Duration::from_secs(45);
 pub fn bring_about(fabric: &Fabric, faults: &[Fault], now: i64) -> Result<(), Error> {
     for (number, fault) in faults.iter().enumerate() {
         let before = running(fabric, fault)?;
-        one(fabric, fault, now).map_err(|reason| {
-            Error::Failed(format!(
-                "fault {} of the lab on {}: {reason}",
-                number + 1,
-                fault.node
-            ))
-        })?;
+        signal(fabric, fault, "-STOP")
+            .and_then(|()| one(fabric, fault, now))
+            .and_then(|()| signal(fabric, fault, "-KILL"))
+            .map_err(|reason| {
+                Error::Failed(format!(
+                    "fault {} of the lab on {}: {reason}",
+                    number + 1,
+                    fault.node
+                ))
+            })?;
         await_end(fabric, fault, &before)?;
     }
     Ok(())
@@ -49,24 +52,67 @@ fn one(fabric: &Fabric, fault: &Fault, now: i64) -> Result<(), String> {
     }
     let written = fault::apply(&fault.kind, &read, now).map_err(|error| error.to_string())?;
     for ((path, mode), contents) in files.writes.iter().zip(written) {
-        let file = File::new(path, contents).mode(*mode);
-        fabric
-            .write_file(&fault.node, &file)
-            .map_err(|error| error.to_string())?;
-    }
-    if let FaultKind::Killed { process } = &fault.kind {
-        let kill = Exec::new(["pkill", "-KILL", "-x", process]);
-        let ended = fabric
-            .command(&fault.node, &kill)
-            .map_err(|error| error.to_string())?
-            .stdin(Stdio::null())
-            .output()
-            .map_err(|error| error.to_string())?;
-        if !ended.status.success() {
-            return Err(format!("there is no process {process} to be killed"));
+        match contents {
+            Contents::Whole(bytes) => {
+                let file = File::new(path, bytes).mode(*mode);
+                fabric
+                    .write_file(&fault.node, &file)
+                    .map_err(|error| error.to_string())?;
+            }
+            Contents::Patch { offset, bytes } => {
+                let seek = offset.to_string();
+                run(fabric, &fault.node, PATCH, &[path, &seek], &bytes)?;
+            }
         }
     }
+    if let Some(Step { script, words }) = fault.kind.step(&fault.kills) {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        run(fabric, &fault.node, script, &words, &[])?;
+    }
     Ok(())
+}
+
+/// Writes what comes in at an offset of a file, and leaves the rest of it.
+const PATCH: &str = "dd of=\"$1\" oflag=seek_bytes seek=\"$2\" conv=notrunc status=none";
+
+/// Sends a signal to the processes that the fault kills; there may be none.
+fn signal(fabric: &Fabric, fault: &Fault, name: &str) -> Result<(), String> {
+    match fault.kills.as_str() {
+        "" => Ok(()),
+        // Status 1 of pkill: nobody has that name, and nobody uses what the fault touches.
+        kills => {
+            let script = "pkill \"$1\" -x \"$2\" || [ $? = 1 ]";
+            run(fabric, &fault.node, script, &[name, kills], &[])
+        }
+    }
+}
+
+/// Runs a script on the node. What it says on standard error is why it failed.
+fn run(
+    fabric: &Fabric,
+    node: &str,
+    script: &str,
+    words: &[&str],
+    input: &[u8],
+) -> Result<(), String> {
+    let line = [&["/bin/sh", "-c", script, "sh"], words].concat();
+    let mut child = fabric
+        .command(node, &Exec::new(line))
+        .map_err(|error| error.to_string())?
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| error.to_string())?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A script that failed early has closed its end; its words tell why.
+        let _ = stdin.write_all(input);
+    }
+    let ended = child.wait_with_output().map_err(|e| e.to_string())?;
+    match ended.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&ended.stderr).trim().to_owned()),
+    }
 }
 
 /// The processes that the fault is to end.

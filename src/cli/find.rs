@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use lab::Order;
+
 use crate::error::Error;
 
 /// The folders that may hold labs, nearest first: `./labs`, `$KUBEDRILL_LABS`, and
@@ -23,6 +25,18 @@ fn shelves() -> Vec<PathBuf> {
     }
     shelves.retain(|shelf| shelf.is_dir());
     shelves
+}
+
+/// The order in which the labs of each shelf are best done, the nearest shelf's first.
+///
+/// # Errors
+/// A file that says so has mistakes.
+pub fn order() -> Result<Order, Error> {
+    let mut all = Order::default();
+    for shelf in shelves() {
+        all.groups.extend(Order::load(&shelf)?.groups);
+    }
+    Ok(all)
 }
 
 /// Every lab of a folder, by name.
@@ -91,14 +105,29 @@ pub fn lab(wanted: &str) -> Result<PathBuf, Error> {
         .iter()
         .filter_map(|lab| lab.file_name()?.to_str())
         .collect();
+    if pack_by_name(wanted).is_some() {
+        return Err(Error::Usage(format!(
+            "`{wanted}` is an exam, not a lab: `kubedrill exam {wanted}`"
+        )));
+    }
+    if wanted.contains('/') {
+        return Err(Error::Usage(match dir.is_dir() {
+            true => format!("the folder {wanted} has no lab.toml"),
+            false => format!("there is no folder {wanted}"),
+        }));
+    }
     let mut message = format!("there is no lab `{wanted}`");
     match lab::diagnostic::nearest(wanted, &names) {
         Some(near) => message += &format!("; did you mean `{near}`?"),
         None if names.is_empty() => message += ", and no folder `labs` is near",
-        None if names.len() == 1 => message += &format!("; there is only `{}`", names[0]),
-        None => message += &format!("; there are {}", names.join(", ")),
+        None => message += "; `kubedrill list` shows the labs",
     }
     Err(Error::Usage(message))
+}
+
+fn pack_by_name(wanted: &str) -> Option<PathBuf> {
+    let mut packs = all_packs().into_iter();
+    packs.find(|file| file.file_stem() == Some(wanted.as_ref()))
 }
 
 /// The exam packs of a folder of labs, by name.
@@ -133,16 +162,11 @@ pub fn all_packs() -> Vec<PathBuf> {
 /// # Errors
 /// There is no such pack.
 pub fn pack(wanted: &str) -> Result<PathBuf, Error> {
-    let packs = all_packs();
-    let by_name = || {
-        let stem = |file: &&PathBuf| file.file_stem() == Some(wanted.as_ref());
-        packs.iter().find(stem).cloned()
-    };
     let path = PathBuf::from(wanted);
     let found = if is_pack(&path) {
         Some(path)
     } else {
-        by_name()
+        pack_by_name(wanted)
     };
     if let Some(file) = found {
         return fs::canonicalize(&file).map_err(|source| Error::Io {
@@ -151,6 +175,12 @@ pub fn pack(wanted: &str) -> Result<PathBuf, Error> {
             source,
         });
     }
+    if lab(wanted).is_ok() {
+        return Err(Error::Usage(format!(
+            "`{wanted}` is a lab, not an exam: `kubedrill start {wanted}`"
+        )));
+    }
+    let packs = all_packs();
     let names: Vec<&str> = packs
         .iter()
         .filter_map(|file| file.file_stem()?.to_str())

@@ -10,12 +10,16 @@ mod talk;
 mod args;
 mod breaking;
 mod client;
+mod clock;
 mod error;
 mod find;
 mod interrupt;
 mod limits;
+mod looking;
 mod looks;
+mod page;
 mod paint;
+mod question;
 mod render;
 mod script;
 mod serve;
@@ -27,7 +31,7 @@ use std::{ffi::OsString, process::ExitCode};
 
 use clap::Parser;
 
-pub use client::{is_word, run_word};
+pub use client::{is_on_a_node, is_word, run_on_node, run_word};
 pub use grade::inside as run_grader;
 
 /// Runs a verb; `args[0]` is the program's name.
@@ -40,6 +44,9 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
         Err(error) => {
             // Help and version are data; everything else is talk.
             let _ = error.print();
+            if let Some(advice) = args::advice(&error) {
+                eprintln!("\n{advice}");
+            }
             return ExitCode::from(if error.use_stderr() {
                 error::status::USAGE
             } else {

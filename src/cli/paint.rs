@@ -20,10 +20,21 @@ impl Paint {
     }
 
     fn on_terminal(is_terminal: bool) -> Self {
-        let unwanted = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self {
-            on: is_terminal && !unwanted,
+            on: is_terminal && !Self::is_unwanted(),
         }
+    }
+
+    /// What a terminal elsewhere wants, unless colours are unwanted here: a node's shell does
+    /// not see the environment in which its lab was started.
+    pub fn elsewhere(wanted: bool) -> Self {
+        Self {
+            on: wanted && !Self::is_unwanted(),
+        }
+    }
+
+    fn is_unwanted() -> bool {
+        env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
     }
 
     fn with(self, code: &str, text: &str) -> String {

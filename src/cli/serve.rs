@@ -4,7 +4,7 @@
 
 use std::{
     fs,
-    io::{self, BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader, IsTerminal, Write},
     os::unix::{
         fs::PermissionsExt,
         net::{UnixListener, UnixStream},
@@ -14,14 +14,16 @@ use std::{
         Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use grade::Report;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    clock::{self, Clock, Said},
     error::{Error, status},
+    page::Page,
     paint::Paint,
     render,
     stage::Stage,
@@ -30,22 +32,62 @@ use crate::{
 /// What is asked.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Request {
-    /// `check`, `task`, `hint`, and from the host `reset` and `stop`.
+    /// `check`, `task`, `hint`, those of exams, and from the host `reset` and `stop`.
     pub word: String,
-    /// The hint's task.
+    /// The hint's task, or the lab to go to.
     pub task: Option<String>,
     pub json: bool,
     pub color: bool,
+    /// Columns of the terminal that the answer is for.
+    #[serde(default)]
+    pub columns: Option<usize>,
+    /// Whether a person is there who can be asked.
+    #[serde(default)]
+    pub can_ask: bool,
+}
+
+impl Request {
+    /// A word whose answer goes to standard output.
+    pub fn new(word: &str, task: Option<String>) -> Self {
+        let page = Page::for_stdout();
+        Self {
+            word: word.to_owned(),
+            task,
+            json: false,
+            color: page.paint.on,
+            columns: page.columns,
+            can_ask: io::stdin().is_terminal() && io::stderr().is_terminal(),
+        }
+    }
+}
+
+/// What comes before an answer, a line each.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Progress {
+    /// What is being looked at.
+    pub looking: String,
 }
 
 /// What is answered.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Answer {
     pub status: u8,
     /// For standard output.
     pub text: String,
     /// For standard error.
     pub trouble: String,
+    /// To be answered with yes before the word does what it says; empty for nothing.
+    #[serde(default)]
+    pub question: String,
+}
+
+impl Answer {
+    fn says(text: String) -> Self {
+        Self {
+            text,
+            ..Self::default()
+        }
+    }
 }
 
 /// What another terminal wants of the kubedrill that runs the lab.
@@ -55,39 +97,8 @@ pub struct Wishes {
     pub stop: AtomicBool,
     /// There while the lab is one of an exam.
     pub clock: Option<Clock>,
-    leave: Mutex<Option<Leave>>,
     /// The grade that `check` told last, if it was asked.
     told: Mutex<Option<Report>>,
-}
-
-/// The exam that a lab is one of.
-#[derive(Debug)]
-pub struct Clock {
-    /// `Lab 2 of 7`.
-    pub place: String,
-    /// Percent of the exam.
-    pub weight: u32,
-    pub ends: Instant,
-}
-
-/// How a lab of an exam is left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Leave {
-    Next,
-    Skip,
-    Finish,
-}
-
-impl Leave {
-    /// The word of a node's shell that means it.
-    pub fn of(word: &str) -> Option<Self> {
-        match word {
-            "next" => Some(Self::Next),
-            "skip" => Some(Self::Skip),
-            "finish" => Some(Self::Finish),
-            _ => None,
-        }
-    }
 }
 
 impl Wishes {
@@ -97,17 +108,6 @@ impl Wishes {
             clock: Some(clock),
             ..Self::default()
         }
-    }
-
-    /// How long the exam's clock runs yet; `None` if there is no exam.
-    pub fn time_left(&self) -> Option<Duration> {
-        let clock = self.clock.as_ref()?;
-        Some(clock.ends.saturating_duration_since(Instant::now()))
-    }
-
-    /// The word that leaves a lab of an exam, once it was given.
-    pub fn left(&self) -> Option<Leave> {
-        self.leave.lock().ok().and_then(|word| *word)
     }
 
     /// Whether `report` says nothing that the last `check` did not.
@@ -190,10 +190,21 @@ fn answer(
     let mut line = String::new();
     BufReader::new(io::Read::take(&stream, 1 << 16)).read_line(&mut line)?;
     let request: Request = serde_json::from_str(&line)?;
-    let answer = respond(&request, stage, wishes, record).unwrap_or_else(|error| Answer {
+    let looking = |what: &str| {
+        let progress = Progress {
+            looking: what.to_owned(),
+        };
+        if let Ok(mut line) = serde_json::to_vec(&progress) {
+            line.push(b'\n');
+            // Who went away is told nothing.
+            let _ = (&stream).write_all(&line);
+        }
+    };
+    let answer = respond(&request, stage, wishes, record, &looking);
+    let answer = answer.unwrap_or_else(|error| Answer {
         status: error.status(),
-        text: String::new(),
         trouble: error.to_string(),
+        ..Answer::default()
     });
     serde_json::to_writer(&mut stream, &answer)?;
     stream.write_all(b"\n")
@@ -204,84 +215,103 @@ fn respond(
     stage: &Stage,
     wishes: &Wishes,
     record: &Mutex<()>,
+    looking: &dyn Fn(&str),
 ) -> Result<Answer, Error> {
-    let paint = Paint { on: request.color };
-    let say = |text: String| {
-        Ok(Answer {
-            status: status::DONE,
-            text,
-            trouble: String::new(),
-        })
+    let page = Page {
+        paint: Paint::elsewhere(request.color),
+        columns: request.columns,
     };
-    if wishes.clock.is_some() {
-        return exam_word(request, stage, wishes, paint);
+    if let Some(clock) = &wishes.clock {
+        return exam_word(request, stage, clock, page);
     }
-    match request.word.as_str() {
-        "next" | "skip" | "finish" => Err(Error::Usage(format!(
-            "`{}` is a word of exams; in a lab, `exit` leaves and grades",
-            request.word
-        ))),
-        "check" => {
-            let report = stage.check()?;
-            if let Ok(mut told) = wishes.told.lock() {
-                *told = Some(report.clone());
-            }
-            let text = if request.json {
-                json(&report)?
-            } else {
-                render::report(&report, &stage.lab.review, paint)
-            };
-            Ok(Answer {
-                status: grade_status(&report),
-                text,
-                trouble: String::new(),
-            })
+    let text = match request.word.as_str() {
+        word if clock::leaves(word) => {
+            return Err(Error::Usage(format!(
+                "`{word}` is a word of exams; in a lab, `exit` leaves and grades"
+            )));
         }
-        "task" => say(render::tasks(&stage.lab, paint)),
+        "check" => return check(request, stage, wishes, page, looking),
+        "task" => render::tasks(&stage.lab, page),
         "hint" => {
             let _one_at_a_time = record.lock();
-            say(hint(stage, request.task.as_deref())?)
+            hint(stage, request.task.as_deref(), page)?
         }
+        "words" => words(
+            "lab",
+            "`task`, `hint` and `check`, and `exit` leaves and grades",
+            page,
+        ),
         "reset" => {
             wishes.reset.store(true, Ordering::SeqCst);
-            say("The lab begins again.\n".into())
+            "The lab begins again.\n".into()
         }
         "stop" => {
             wishes.stop.store(true, Ordering::SeqCst);
-            say(String::new())
+            String::new()
         }
-        other => Err(Error::Usage(format!("`{other}` is no word of a lab"))),
-    }
+        other => return Err(Error::Usage(format!("`{other}` is no word of a lab"))),
+    };
+    Ok(Answer::says(text))
 }
 
-/// Answers a word in an exam, where nothing is graded and nobody helps.
-fn exam_word(
+fn check(
     request: &Request,
     stage: &Stage,
     wishes: &Wishes,
-    paint: Paint,
+    page: Page,
+    looking: &dyn Fn(&str),
 ) -> Result<Answer, Error> {
-    let word = request.word.as_str();
-    let text = match (word, Leave::of(word)) {
-        ("task", _) => render::exam_tasks(&stage.lab, wishes, paint),
-        (_, Some(leave)) => {
-            if let Ok(mut wish) = wishes.leave.lock() {
-                *wish = Some(leave);
-            }
-            String::new()
-        }
-        _ => {
-            return Err(Error::Usage(format!(
-                "there is no `{word}` in an exam: it is graded at its end. `next` goes on, \
-                 `finish` ends it."
-            )));
+    let report = stage.check(looking)?;
+    stage.remember(&report)?;
+    if let Ok(mut told) = wishes.told.lock() {
+        *told = Some(report.clone());
+    }
+    let text = match request.json {
+        true => json(&report)?,
+        false => {
+            let lab = &stage.lab;
+            render::report(&report, Some(lab), page) + &render::lead_on(&report, lab, page)
         }
     };
     Ok(Answer {
-        status: status::DONE,
-        text,
-        trouble: String::new(),
+        status: grade_status(&report),
+        ..Answer::says(text)
     })
+}
+
+/// Which words there are on a node.
+fn words(of: &str, words: &str, page: Page) -> String {
+    let text = format!(
+        "This is a node of the {of}. Its words are {words}. Everything else of kubedrill is typed \
+         in another terminal of your own machine."
+    );
+    page.text("", &text) + "\n"
+}
+
+/// Answers a word in an exam, where nothing is graded and nobody helps.
+fn exam_word(request: &Request, stage: &Stage, clock: &Clock, page: Page) -> Result<Answer, Error> {
+    match request.word.as_str() {
+        "task" => Ok(Answer::says(render::exam_tasks(&stage.lab, clock, page))),
+        "words" => {
+            let known = "`task`, `next`, `skip`, `goto` and `finish`; `exit` is a break";
+            Ok(Answer::says(words("exam", known, page)))
+        }
+        word if clock::leaves(word) => {
+            let said = clock.take(word, request.task.as_deref(), request.can_ask)?;
+            let question = match said {
+                Said::Leaves(_) => String::new(),
+                Said::Asks(question) => question,
+            };
+            Ok(Answer {
+                question,
+                ..Answer::default()
+            })
+        }
+        word => Err(Error::Usage(format!(
+            "there is no `{word}` in an exam: it is graded at its end. `next` goes on, \
+             `finish` ends it."
+        ))),
+    }
 }
 
 /// A grade as JSON, with a line's end.
@@ -306,7 +336,7 @@ pub fn grade_status(report: &Report) -> u8 {
     }
 }
 
-fn hint(stage: &Stage, wanted: Option<&str>) -> Result<String, Error> {
+fn hint(stage: &Stage, wanted: Option<&str>, page: Page) -> Result<String, Error> {
     let mut record = stage.session.load()?;
     let Some(wanted) = wanted else {
         let mut text = String::from("Hints, `hint TASK` takes the next one:\n\n");
@@ -339,7 +369,7 @@ fn hint(stage: &Stage, wanted: Option<&str>) -> Result<String, Error> {
     let taken = record.hints.entry(task.id.clone()).or_insert(0);
     // The last hint can be read again at no further cost.
     *taken = (*taken + 1).min(task.hints.len());
-    let text = render::hint(task, *taken);
+    let text = render::hint(task, *taken, page);
     stage.session.save(&record)?;
     Ok(text)
 }

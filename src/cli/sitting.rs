@@ -6,18 +6,24 @@
 //!   exam.json      what is below in [`Sitting`]
 //!   lock           held by the kubedrill that runs the exam
 //!   sessions/…     those of its labs
+//! <home>/exams/reports/<pack>.json
+//!                  the grade of the last one that came to its end
 //! ```
 
 use std::{collections::BTreeMap, fs, io, path::Path, path::PathBuf, time::Duration};
 
-use grade::Report;
+use grade::{Paper, Report};
 use lab::{
-    pack::{Given, Pack},
+    pack::{Given, Item, Pack},
     session::{Engine, Session},
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{error::Error, stage};
+use crate::{
+    clock::{Leave, Place, State},
+    error::Error,
+    stage,
+};
 
 /// What an exam remembers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -33,6 +39,9 @@ pub struct Sitting {
     pub queue: Vec<String>,
     /// The lab that was begun and not left in order, so that nobody graded it.
     pub open: Option<String>,
+    /// Whether it was said that `next` is for good.
+    #[serde(default)]
+    pub warned: bool,
     /// What each lab came to when it was left last.
     pub reports: BTreeMap<String, Report>,
 }
@@ -52,6 +61,54 @@ pub fn lab_session(room: &Session, lab: &str) -> Session {
     Session::at(room.dir(), lab)
 }
 
+/// Where the grade of the last exam `pack` that came to its end is kept.
+pub fn report_file(at: &Path, pack: &str) -> PathBuf {
+    home(at).join("reports").join(format!("{pack}.json"))
+}
+
+/// Keeps the grade of an exam; gives its place.
+///
+/// # Errors
+/// The file can't be written.
+pub fn keep_report(at: &Path, paper: &Paper) -> Result<PathBuf, Error> {
+    let path = report_file(at, &paper.pack);
+    let text =
+        serde_json::to_vec_pretty(paper).map_err(|error| Error::Failed(error.to_string()))?;
+    let dir = path.parent().unwrap_or(at);
+    let temporary = path.with_extension("json.new");
+    fs::create_dir_all(dir)
+        .and_then(|()| fs::write(&temporary, text))
+        .and_then(|()| fs::rename(&temporary, &path))
+        .map_err(|source| Error::Io {
+            what: "write",
+            path: path.clone(),
+            source,
+        })?;
+    Ok(path)
+}
+
+/// The grade of the last exam `pack` that came to its end.
+///
+/// # Errors
+/// There is none, or it is damaged.
+pub fn kept_report(at: &Path, pack: &str) -> Result<Paper, Error> {
+    let path = report_file(at, pack);
+    let text = match fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(Error::Usage(format!(
+                "there is no report of the exam `{pack}`: none has come to its end here"
+            )));
+        }
+        Err(source) => {
+            let what = "read";
+            return Err(Error::Io { what, path, source });
+        }
+    };
+    serde_json::from_slice(&text)
+        .map_err(|error| Error::Failed(format!("{} is damaged: {error}", path.display())))
+}
+
 fn file(room: &Session) -> PathBuf {
     room.dir().join("exam.json")
 }
@@ -66,6 +123,7 @@ impl Sitting {
             engine,
             queue: pack.items.iter().map(|item| item.lab.clone()).collect(),
             open: None,
+            warned: false,
             reports: BTreeMap::new(),
         }
     }
@@ -105,6 +163,41 @@ impl Sitting {
                 path,
                 source,
             })
+    }
+
+    /// What the learner may know of each lab of `pack`.
+    pub fn places(&self, pack: &Pack) -> Vec<Place> {
+        let place = |item: &Item| Place {
+            lab: item.lab.clone(),
+            title: item.title.clone(),
+            weight: item.weight,
+            state: match self.queue.iter().position(|lab| *lab == item.lab) {
+                None => State::Done,
+                Some(0) => State::Here,
+                Some(_) if self.reports.contains_key(&item.lab) => State::Skipped,
+                Some(_) => State::ToCome,
+            },
+        };
+        pack.items.iter().map(place).collect()
+    }
+
+    /// Leaves the present lab; says whether the exam goes on with another.
+    pub fn leave(&mut self, pack: &Pack, leave: Leave) -> bool {
+        match leave {
+            Leave::Next => drop(self.queue.remove(0)),
+            Leave::Skip => self.queue.rotate_left(1),
+            Leave::Goto(at) => {
+                self.queue.rotate_left(1);
+                let wanted = pack.items.get(at).map(|item| &item.lab);
+                let place = self.queue.iter().position(|lab| Some(lab) == wanted);
+                if let Some(place) = place {
+                    let lab = self.queue.remove(place);
+                    self.queue.insert(0, lab);
+                }
+            }
+            Leave::Finish => return false,
+        }
+        true
     }
 
     /// How long ago the exam began.

@@ -15,7 +15,7 @@ use lab::{
     Lab,
     model::Setup,
     provision,
-    session::{Engine, Lock, Record, Session},
+    session::{Engine, Grade, Lock, Record, Session},
 };
 use sandbox::{Exec, Fabric, FabricSpec};
 use time::OffsetDateTime;
@@ -94,6 +94,7 @@ impl Stage {
             ready: false,
             tasks: lab.tasks.iter().map(|task| task.id.clone()).collect(),
             hints: BTreeMap::new(),
+            grade: None,
         };
         session.create(&record)?;
         let spec = provision::nodes(&lab, &session, &record.engine, OffsetDateTime::now_utc())?;
@@ -157,11 +158,12 @@ impl Stage {
         })
     }
 
-    /// Grades the lab as it is now.
+    /// Grades the lab as it is now; `looking` is told the name of each check when it is looked
+    /// at.
     ///
     /// # Errors
     /// The grader could not look at all.
-    pub fn check(&self) -> Result<Report, Error> {
+    pub fn check(&self, looking: &dyn Fn(&str)) -> Result<Report, Error> {
         let record = self.session.load()?;
         let costs = self
             .lab
@@ -182,7 +184,22 @@ impl Stage {
             &self.facts,
             &self.lab,
             &costs,
+            looking,
         )?)
+    }
+
+    /// Keeps what the lab came to, for `list`.
+    ///
+    /// # Errors
+    /// The session's record can't be read or written.
+    pub fn remember(&self, report: &Report) -> Result<(), Error> {
+        let mut record = self.session.load()?;
+        record.grade = Some(Grade {
+            points: report.points,
+            earned_hundredths: report.earned_hundredths,
+            solved: report.solved(),
+        });
+        Ok(self.session.save(&record)?)
     }
 
     /// The lab's values, for a script's environment.

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     ffi::OsString,
-    io::{self, Read},
+    io::{self, Read, Write},
     net::Ipv4Addr,
     path::PathBuf,
     process::ExitCode,
@@ -68,10 +68,22 @@ pub enum Answer {
     Outcomes(Vec<Outcome>),
     /// The grader's own trouble with everything at once.
     Trouble(String),
+    /// Not the end yet: the check of this number is being looked at.
+    Looking(usize),
 }
 
-/// The internal applet that looks: an [`Assignment`] comes on standard input, an
-/// [`Answer`] goes to standard output, both as JSON.
+/// Says which check is being looked at, on a line of its own. Who no longer listens needs
+/// no answer, so trouble with it is none.
+pub(crate) fn tell_looking(check: usize) {
+    if let Ok(mut line) = serde_json::to_vec(&Answer::Looking(check)) {
+        line.push(b'\n');
+        let mut out = io::stdout().lock();
+        let _ = out.write_all(&line).and_then(|()| out.flush());
+    }
+}
+
+/// The internal applet that looks: an [`Assignment`] comes on standard input, [`Answer`]s go
+/// to standard output, a line each, all as JSON.
 pub fn inside(_: Vec<OsString>) -> ExitCode {
     let answer = match read_assignment() {
         Ok(assignment) => look(&assignment),

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::{self, Write},
+    io::{self, BufRead, BufReader, Write},
     net::Ipv4Addr,
     process::{Command, Stdio},
 };
@@ -16,7 +16,7 @@ use lab::{
 use sandbox::Fabric;
 
 use crate::{
-    assignment::{Answer, Assignment, Certificates, Facts},
+    assignment::{Answer, Assignment, Certificates, Facts, tell_looking},
     live::{Api, Etcd, Found, Identity},
     node::Node,
     probes, run,
@@ -56,14 +56,15 @@ pub fn record_facts(
     session: &Session,
     scene: &Scene,
 ) -> Result<Facts, GradeError> {
-    match send(fabric, session, scene, None, Vec::new())? {
+    match send(fabric, session, scene, None, Vec::new(), &|_| ())? {
         Answer::Facts(facts) => Ok(facts),
         Answer::Trouble(reason) => Err(GradeError::Trouble(reason)),
-        Answer::Outcomes(_) => Err(GradeError::Trouble("outcomes came instead of facts".into())),
+        _ => Err(GradeError::Trouble("outcomes came instead of facts".into())),
     }
 }
 
-/// Grades the lab as it is now. `hint_cost_percent` is what each task's hints cost.
+/// Grades the lab as it is now. `hint_cost_percent` is what each task's hints cost; `looking`
+/// is told the name of each check when it is looked at.
 ///
 /// # Errors
 /// No process could be sent to look. Checks that could not look are in the report.
@@ -74,16 +75,18 @@ pub fn grade(
     facts: &Facts,
     lab: &Lab,
     hint_cost_percent: &BTreeMap<String, u32>,
+    looking: &dyn Fn(&str),
 ) -> Result<Report, GradeError> {
     let checks: Vec<Check> = lab
         .tasks
         .iter()
         .flat_map(|task| task.checks.clone())
         .collect();
-    let mut outcomes = match send(fabric, session, scene, Some(facts.clone()), checks)? {
+    let facts = Some(facts.clone());
+    let mut outcomes = match send(fabric, session, scene, facts, checks, looking)? {
         Answer::Outcomes(outcomes) => outcomes.into_iter(),
         Answer::Trouble(reason) => return Err(GradeError::Trouble(reason)),
-        Answer::Facts(_) => return Err(GradeError::Trouble("facts came instead".into())),
+        _ => return Err(GradeError::Trouble("no outcomes came".into())),
     };
     let missing = || Outcome::could_not_look("the grader", "it gave no answer for this check");
     let tasks: Vec<TaskReport> = lab
@@ -144,7 +147,9 @@ fn send(
     scene: &Scene,
     facts: Option<Facts>,
     checks: Vec<Check>,
+    looking: &dyn Fn(&str),
 ) -> Result<Answer, GradeError> {
+    let names: Vec<String> = checks.iter().map(|check| check.name.clone()).collect();
     let mut certificates = Certificates::new();
     for name in lab::provision::GRADER_FILES {
         let text = fs::read_to_string(session.grader_dir().join(name))?;
@@ -159,7 +164,10 @@ fn send(
         facts,
         ran: checks
             .iter()
-            .map(|check| run::for_check(fabric, check))
+            .map(|check| {
+                looking(&check.name);
+                run::for_check(fabric, check)
+            })
             .collect(),
         checks,
     };
@@ -178,14 +186,25 @@ fn send(
         // A process that died early closes the pipe; its words come below.
         let _ = stdin.write_all(&text);
     }
-    let output = child.wait_with_output()?;
-    serde_json::from_slice(&output.stdout).map_err(|_| {
-        let words = String::from_utf8_lossy(&output.stderr);
-        GradeError::Trouble(format!(
-            "the grader ended with {}: {}",
-            output.status,
-            words.trim()
-        ))
+    let words = run::drain(child.stderr.take());
+    let mut answer = None;
+    if let Some(stdout) = child.stdout.take() {
+        for line in BufReader::new(stdout).lines() {
+            match serde_json::from_str(&line?) {
+                Ok(Answer::Looking(at)) => {
+                    looking(names.get(at).map_or("", String::as_str));
+                }
+                Ok(last) => answer = Some(last),
+                // A process that dies while it writes has no answer.
+                Err(_) => answer = None,
+            }
+        }
+    }
+    let status = child.wait()?;
+    answer.ok_or_else(|| {
+        let words = words.join().unwrap_or_default();
+        let words = words.trim();
+        GradeError::Trouble(format!("the grader ended with {status}: {words}"))
     })
 }
 
@@ -210,6 +229,7 @@ pub(crate) async fn look(assignment: &Assignment, fabric: &Fabric) -> Answer {
     };
     let mut outcomes = Vec::new();
     for (at, check) in assignment.checks.iter().enumerate() {
+        tell_looking(at);
         let scene = probes::Scene {
             node: Node {
                 fabric,

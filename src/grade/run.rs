@@ -72,7 +72,7 @@ fn run(fabric: &Fabric, node: &str, exec: &Exec, seconds: u32) -> Ran {
 }
 
 /// Reads the beginning of what comes and throws the rest away, so that nobody waits.
-fn drain(from: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
+pub(crate) fn drain(from: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
     thread::spawn(move || {
         let mut text = Vec::new();
         if let Some(mut from) = from {

@@ -1,10 +1,8 @@
 //! Faults as data: what is broken on a node once the lab's facts are known and before the
-//! learner is let in. What a fault makes of a file is decided here; who reads and writes
-//! the node's files is the caller.
+//! learner is let in. What a fault makes of a file, and what is run on the node, is decided
+//! here; who reads and writes the node's files and runs things there is the caller.
 
-use std::ops::Range;
-
-use kube::certificate::{self, Validity};
+use kube::certificate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +10,12 @@ use crate::{
     parse_check::path,
     read::{Fields, Reader},
 };
+
+mod damage;
+mod files;
+mod relay;
+
+pub use files::{Contents, apply};
 
 /// One thing that is broken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +25,9 @@ pub struct Fault {
     /// Processes that must have ended before the learner is let in, those that run when
     /// the fault comes; empty means that nobody waits.
     pub ends: String,
+    /// Processes that are stopped before the fault touches what they use, and killed
+    /// afterwards; empty means none.
+    pub kills: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -69,6 +76,70 @@ pub enum FaultKind {
         #[serde(rename = "killed")]
         process: String,
     },
+    /// A disk is lost: everything in this directory is gone, and the directory is there.
+    Lost {
+        #[serde(rename = "lost")]
+        directory: String,
+    },
+    /// A file of etcd's is damaged where a member that starts reads it: of a database, a page
+    /// of the keys is all zeros; of a segment of the log (`.wal`), a bit of a record in its
+    /// middle has flipped.
+    Damaged {
+        #[serde(rename = "damaged")]
+        file: String,
+    },
+    /// What reaches this port over the network, and what is answered, goes over a line: a
+    /// relay (`peer-link`, set up in `/etc/peer-link.conf`) takes the address, and what has it
+    /// now listens on 127.0.0.1 only.
+    Line {
+        #[serde(rename = "line")]
+        #[schemars(range(min = 1))]
+        port: u16,
+        /// The unit file or manifest of what listens there. A unit is started anew.
+        file: String,
+        /// For how long the line holds back what comes from here, to send it at once; may be
+        /// a template.
+        #[serde(default)]
+        #[schemars(with = "Amount")]
+        hold_ms: u32,
+        /// Nothing gets through, in or out.
+        #[serde(default)]
+        cut: bool,
+    },
+    /// An address is taken: a relay that was left over listens there, and leads nowhere. What
+    /// has the address now must be named by `kills`, or come up later.
+    Taken {
+        /// `ADDRESS:PORT`.
+        #[serde(rename = "taken")]
+        address: String,
+        /// The name of the relay's unit, set up in `/etc/NAME.conf`.
+        by: String,
+    },
+    /// etcd's quota is used up, and the alarm NOSPACE raised: somebody wrote this key until
+    /// nothing fitted any more. The quota must have been set to some MiB before, by a fault
+    /// `flag`.
+    Exhausted {
+        #[serde(rename = "exhausted")]
+        key: String,
+    },
+}
+
+/// A number, or a template that gives one.
+#[derive(JsonSchema)]
+#[schemars(untagged, inline)]
+#[allow(dead_code)]
+enum Amount {
+    Number(#[schemars(range(max = 60_000))] u32),
+    Template(#[schemars(regex(pattern = r"\{"))] String),
+}
+
+/// Something that is run on the node as root, once the fault's files are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// For `/bin/sh -c`.
+    pub script: &'static str,
+    /// Its `$1`, `$2`…
+    pub words: Vec<String>,
 }
 
 /// How much is left of a truncated file if nobody says, in percent.
@@ -90,9 +161,13 @@ pub enum FaultError {
         file: String,
         source: certificate::CertificateError,
     },
+    #[error("{file} can't be damaged: {reason}")]
+    Damage { file: String, reason: String },
+    #[error("{file} does not listen on port {port} of another address than 127.0.0.1")]
+    NoPort { file: String, port: u16 },
 }
 
-pub(crate) const KINDS: [&str; 7] = [
+pub(crate) const KINDS: [&str; 12] = [
     "flag",
     "text",
     "expired",
@@ -100,6 +175,11 @@ pub(crate) const KINDS: [&str; 7] = [
     "truncated",
     "flipped",
     "killed",
+    "lost",
+    "damaged",
+    "line",
+    "taken",
+    "exhausted",
 ];
 
 /// Reads one `[[fault]]`; `None` if it names no kind, which was reported, or if its
@@ -127,38 +207,67 @@ pub fn read(reader: &mut Reader, mut fields: Fields<'_>, node: String) -> Option
             .add("lab::fault", fields.span(), message, label);
         return None;
     };
-    let kind = match kind {
+    let kind = read_kind(reader, &mut fields, kind);
+    let ends = fields.text(reader, "ends").unwrap_or_default();
+    let kills = fields.text(reader, "kills").unwrap_or_default();
+    fields.finish(reader);
+    holds.then_some(Fault {
+        node,
+        kind,
+        ends,
+        kills,
+    })
+}
+
+fn read_kind(reader: &mut Reader, fields: &mut Fields<'_>, kind: &str) -> FaultKind {
+    match kind {
         "flag" => FaultKind::Flag {
             flag: fields.required_text(reader, "flag"),
-            manifest: path(reader, &mut fields, "manifest"),
+            manifest: path(reader, fields, "manifest"),
             value: fields.text(reader, "value"),
         },
         "text" => FaultKind::Text {
             find: fields.required_text(reader, "text"),
-            file: path(reader, &mut fields, "file"),
+            file: path(reader, fields, "file"),
             becomes: fields.text(reader, "becomes").unwrap_or_default(),
         },
         "expired" => FaultKind::Expired {
-            certificate: path(reader, &mut fields, "expired"),
+            certificate: path(reader, fields, "expired"),
         },
         "foreign" => FaultKind::Foreign {
-            certificate: path(reader, &mut fields, "foreign"),
+            certificate: path(reader, fields, "foreign"),
         },
         "truncated" => FaultKind::Truncated {
-            file: path(reader, &mut fields, "truncated"),
+            file: path(reader, fields, "truncated"),
             percent: fields.integer(reader, "percent", 0..=99).unwrap_or(50) as u32,
         },
         "flipped" => FaultKind::Flipped {
-            file: path(reader, &mut fields, "flipped"),
+            file: path(reader, fields, "flipped"),
             at: fields.required_text(reader, "at"),
+        },
+        "lost" => FaultKind::Lost {
+            directory: path(reader, fields, "lost"),
+        },
+        "damaged" => FaultKind::Damaged {
+            file: path(reader, fields, "damaged"),
+        },
+        "line" => FaultKind::Line {
+            port: fields.integer(reader, "line", 1..=65535).unwrap_or(1) as u16,
+            file: path(reader, fields, "file"),
+            hold_ms: fields.amount(reader, "hold_ms", 0..=60_000).unwrap_or(0) as u32,
+            cut: fields.flag(reader, "cut").unwrap_or(false),
+        },
+        "taken" => FaultKind::Taken {
+            address: relay::address(reader, fields),
+            by: relay::unit_name(reader, fields),
+        },
+        "exhausted" => FaultKind::Exhausted {
+            key: fields.required_text(reader, "exhausted"),
         },
         _ => FaultKind::Killed {
             process: fields.required_text(reader, "killed"),
         },
-    };
-    let ends = fields.text(reader, "ends").unwrap_or_default();
-    fields.finish(reader);
-    holds.then_some(Fault { node, kind, ends })
+    }
 }
 
 /// The files of a node that a fault reads, and which of them it writes.
@@ -166,8 +275,8 @@ pub fn read(reader: &mut Reader, mut fields: Fields<'_>, node: String) -> Option
 pub struct Files {
     /// Absolute paths.
     pub reads: Vec<String>,
-    /// What is written, in the order of [`apply`]'s answers; with permission bits if they
-    /// are others than 0644.
+    /// What is written, in the order of [`apply`]'s answers, with the permission bits that
+    /// a file gets which is written as a whole.
     pub writes: Vec<(String, u32)>,
 }
 
@@ -197,7 +306,20 @@ impl FaultKind {
         match self {
             Self::Flag { manifest, .. } => one(manifest, 0o600),
             Self::Text { file, .. } => one(file, 0o600),
-            Self::Truncated { file, .. } | Self::Flipped { file, .. } => one(file, 0o600),
+            Self::Truncated { file, .. } | Self::Flipped { file, .. } | Self::Damaged { file } => {
+                one(file, 0o600)
+            }
+            Self::Line { file, .. } => Files {
+                reads: vec![file.clone()],
+                writes: relay::written("peer-link")
+                    .into_iter()
+                    .chain([(file.clone(), relay::mode(file))])
+                    .collect(),
+            },
+            Self::Taken { by, .. } => Files {
+                reads: Vec::new(),
+                writes: relay::written(by).to_vec(),
+            },
             Self::Expired { certificate } | Self::Foreign { certificate } => {
                 let authority = authority_of(certificate);
                 Files {
@@ -209,205 +331,36 @@ impl FaultKind {
                     writes: vec![(certificate.clone(), 0o644), (key_of(certificate), 0o600)],
                 }
             }
-            Self::Killed { .. } => Files {
+            Self::Killed { .. } | Self::Lost { .. } | Self::Exhausted { .. } => Files {
                 reads: Vec::new(),
                 writes: Vec::new(),
             },
         }
     }
-}
 
-const DAY: i64 = 86_400;
-
-/// What the fault makes of the files that it reads: the new contents of those that it
-/// writes. `now` is in seconds since 1970.
-///
-/// # Errors
-/// The files are not what the lab's author thought.
-pub fn apply(kind: &FaultKind, read: &[Vec<u8>], now: i64) -> Result<Vec<Vec<u8>>, FaultError> {
-    let bytes = |at: usize| read.get(at).map_or(&[][..], Vec::as_slice);
-    match kind {
-        FaultKind::Flag {
-            manifest,
-            flag,
-            value,
-        } => {
-            let text = utf8(bytes(0), manifest)?;
-            set_flag(text, flag, value.as_deref())
-                .map(|text| vec![text.into_bytes()])
-                .ok_or_else(|| FaultError::NoFlag {
-                    file: manifest.clone(),
-                    flag: flag.clone(),
-                })
-        }
-        FaultKind::Text {
-            file,
-            find,
-            becomes,
-        } => {
-            let text = utf8(bytes(0), file)?;
-            if !text.contains(find.as_str()) {
-                return Err(FaultError::NoText {
-                    file: file.clone(),
-                    text: find.clone(),
-                });
-            }
-            Ok(vec![text.replace(find.as_str(), becomes).into_bytes()])
-        }
-        FaultKind::Truncated { percent, .. } => {
-            let all = bytes(0);
-            Ok(vec![all[..all.len() * *percent as usize / 100].to_vec()])
-        }
-        FaultKind::Flipped { file, at } => {
-            let mut all = bytes(0).to_vec();
-            let place = last_place(&all, at.as_bytes()).ok_or_else(|| FaultError::NoText {
-                file: file.clone(),
-                text: at.clone(),
-            })?;
-            // The case of a letter, or a digit's neighbour: it stays readable, and wrong.
-            all[place.start] ^= if all[place.start].is_ascii_digit() {
-                1
-            } else {
-                0x20
-            };
-            Ok(vec![all])
-        }
-        FaultKind::Expired { certificate } => {
-            let valid = Validity {
-                from: now - 366 * DAY,
-                until: now - DAY,
-            };
-            let (ca, key) = (utf8(bytes(1), certificate)?, utf8(bytes(2), certificate)?);
-            reissue(certificate, bytes(0), ca, key, valid)
-        }
-        FaultKind::Foreign { certificate } => {
-            let valid = Validity {
-                from: now - DAY,
-                until: now + 365 * DAY,
-            };
-            let other = certificate::impostor(utf8(bytes(1), certificate)?, valid);
-            let other = other.map_err(|source| FaultError::Certificate {
-                file: certificate.clone(),
-                source,
-            })?;
-            reissue(certificate, bytes(0), &other.cert, &other.key, valid)
-        }
-        FaultKind::Killed { .. } => Ok(Vec::new()),
-    }
-}
-
-fn reissue(
-    file: &str,
-    old: &[u8],
-    authority: &str,
-    key: &str,
-    valid: Validity,
-) -> Result<Vec<Vec<u8>>, FaultError> {
-    let pair = certificate::reissue(utf8(old, file)?, authority, key, valid);
-    let pair = pair.map_err(|source| FaultError::Certificate {
-        file: file.to_owned(),
-        source,
-    })?;
-    Ok(vec![pair.cert.into_bytes(), pair.key.into_bytes()])
-}
-
-fn utf8<'a>(bytes: &'a [u8], file: &str) -> Result<&'a str, FaultError> {
-    std::str::from_utf8(bytes).map_err(|_| FaultError::NoUtf8(file.to_owned()))
-}
-
-fn last_place(all: &[u8], wanted: &[u8]) -> Option<Range<usize>> {
-    if wanted.is_empty() {
-        return None;
-    }
-    all.windows(wanted.len())
-        .rposition(|window| window == wanted)
-        .map(|start| start..start + wanted.len())
-}
-
-/// Changes one word of a manifest's command and nothing else. A flag that is not there
-/// yet is added after the command's first word. `None` if there is nothing to change.
-fn set_flag(text: &str, flag: &str, value: Option<&str>) -> Option<String> {
-    let is_it = |line: &str| {
-        let word = line.trim_start().strip_prefix("- ").unwrap_or_default();
-        word == flag
-            || word
-                .strip_prefix(flag)
-                .is_some_and(|rest| rest.starts_with('='))
-    };
-    let is_command = |line: &str| line.trim_start() == "- command:";
-    let there = text.lines().any(is_it);
-    let mut changed = String::new();
-    let mut done = false;
-    let mut in_command = false;
-    for line in text.lines() {
-        let indent = &line[..line.len() - line.trim_start().len()];
-        if is_it(line) {
-            done = true;
-            if let Some(value) = value {
-                changed += &format!("{indent}- {flag}={value}\n");
-            }
-            continue;
-        }
-        changed += line;
-        changed.push('\n');
-        if in_command && !there && !done {
-            if let Some(value) = value {
-                changed += &format!("{indent}- {flag}={value}\n");
-                done = true;
-            }
-            in_command = false;
-        }
-        in_command |= is_command(line);
-    }
-    done.then_some(changed)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MANIFEST: &str = "spec:\n  containers:\n  - command:\n    - etcd\n    - --name=a\n    \
-                            - --name-x=b\n    image: e\n";
-
-    #[test]
-    fn one_flag_changes_and_nothing_else() {
-        for (flag, value, expected) in [
-            (
-                "--name",
-                Some("z"),
-                Some(MANIFEST.replace("--name=a", "--name=z")),
-            ),
-            (
-                "--name",
-                None,
-                Some(MANIFEST.replace("    - --name=a\n", "")),
-            ),
-            (
-                "--new",
-                Some("1"),
-                Some(MANIFEST.replace("- etcd\n", "- etcd\n    - --new=1\n")),
-            ),
-            ("--new", None, None),
-        ] {
-            assert_eq!(set_flag(MANIFEST, flag, value), expected, "{flag}");
-        }
-    }
-
-    #[test]
-    fn files_are_broken_as_told() {
-        let file = || "/x".to_owned();
-        let half = FaultKind::Truncated {
-            file: file(),
-            percent: 50,
+    /// What is run once the files are written. `kills` is what the fault kills.
+    pub fn step(&self, kills: &str) -> Option<Step> {
+        let step = |script, words: &[&str]| {
+            let words = words.iter().map(|word| (*word).to_owned()).collect();
+            Some(Step { script, words })
         };
-        assert_eq!(apply(&half, &[b"abcd".to_vec()], 0).unwrap(), [b"ab"]);
-        let flipped = FaultKind::Flipped {
-            file: file(),
-            at: "42".into(),
-        };
-        let found = apply(&flipped, &[b"a 42 b 42 c".to_vec()], 0).unwrap();
-        assert_eq!(found, [b"a 42 b 52 c"]);
-        let missing = apply(&flipped, &[b"nothing".to_vec()], 0).unwrap_err();
-        assert_eq!(missing.to_string(), "/x does not hold \"42\"");
+        match self {
+            Self::Killed { process } => step(include_str!("fault/killed.sh"), &[process]),
+            Self::Lost { directory } => step(include_str!("fault/lost.sh"), &[directory]),
+            Self::Exhausted { key } => step(include_str!("fault/exhausted.sh"), &[key]),
+            Self::Line { file, cut, .. } => {
+                let served = relay::unit_of(file).unwrap_or_default();
+                let cut = if *cut { "cut" } else { "" };
+                step(relay::SCRIPT, &["peer-link.service", kills, served, cut])
+            }
+            Self::Taken { by, .. } => step(relay::SCRIPT, &[&format!("{by}.service"), kills, ""]),
+            Self::Flag { .. }
+            | Self::Text { .. }
+            | Self::Expired { .. }
+            | Self::Foreign { .. }
+            | Self::Truncated { .. }
+            | Self::Flipped { .. }
+            | Self::Damaged { .. } => None,
+        }
     }
 }

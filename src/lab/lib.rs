@@ -7,6 +7,7 @@
 pub mod diagnostic;
 pub mod fault;
 pub mod model;
+pub mod order;
 pub mod pack;
 pub mod parse;
 mod parse_check;
@@ -20,6 +21,7 @@ pub mod session;
 pub mod vars;
 
 pub use model::Lab;
+pub use order::Order;
 pub use pack::{Pack, load_pack};
 pub use parse::{LoadError, load, load_with};
 

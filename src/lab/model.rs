@@ -109,6 +109,11 @@ impl Cluster {
             .collect()
     }
 
+    /// Whether a node of this name is a control plane; its API server is its own.
+    pub fn is_control_plane(name: &str) -> bool {
+        name.starts_with("controlplane")
+    }
+
     /// `node01`, `node02`…
     pub fn worker_names(self) -> Vec<String> {
         (1..=self.workers)

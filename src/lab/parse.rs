@@ -121,10 +121,13 @@ fn read_lab(
         .unwrap_or_default();
     let mut vars = read_vars(reader, &mut top, &id, seed);
     for (name, value) in given {
+        let known: Vec<&str> = vars.keys().map(String::as_str).collect();
+        let label = match known.is_empty() {
+            true => "it has none".to_owned(),
+            false => format!("it has {}", known.join(", ")),
+        };
         if vars.insert(name.clone(), value.clone()).is_none() {
-            let known: Vec<&str> = vars.keys().map(String::as_str).collect();
             let message = format!("the lab has no variable `{name}` to be given");
-            let label = format!("it has {}", known.join(", "));
             reader
                 .diagnostics
                 .add("lab::variable", 0..0, message, label);
@@ -456,12 +459,15 @@ fn read_wrong(reader: &mut Reader, fields: Fields<'_>, dir: &Path, lab: &Lab) ->
     for id in &loses {
         if !tasks.iter().any(|task| task.id == *id) {
             let known: Vec<_> = tasks.iter().map(|task| task.id.as_str()).collect();
-            reader.diagnostics.add(
-                "lab::unknown-task",
-                fields.span_of("loses"),
-                format!("the lab has no task `{id}`"),
-                format!("expected one of {}", known.join(", ")),
-            );
+            let label = match known.is_empty() {
+                true => "the lab has no tasks".to_owned(),
+                false => format!("expected one of {}", known.join(", ")),
+            };
+            let message = format!("the lab has no task `{id}`");
+            let span = fields.span_of("loses");
+            reader
+                .diagnostics
+                .add("lab::unknown-task", span, message, label);
         }
     }
     let says = fields.text(reader, "says").unwrap_or_default();

@@ -66,7 +66,7 @@ pub fn read(
         "handover" => handover(reader, &mut fields),
         "object" => object(reader, &mut fields, &nodes),
         "file" => file(reader, &mut fields),
-        other => parse_live::read(reader, &mut fields, other),
+        other => parse_live::read(reader, &mut fields, other, cluster),
     };
     fields.finish(reader);
     Some(Check {

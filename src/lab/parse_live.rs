@@ -1,7 +1,7 @@
 //! From `[[task.check]]` to the probes of [`crate::probes`].
 
 use crate::{
-    model::Probe,
+    model::{Cluster, Probe},
     parse_check::{keys, optional_path, path},
     probes::{
         AccessProbe, AnswerProbe, Authority, CertificateProbe, ColdDatabaseProbe, CommandProbe,
@@ -33,7 +33,12 @@ fn choice<T: Copy>(
 
 /// Reads the check whose probe is `probe`; a probe of [`crate::model::PROBES`] that
 /// [`crate::parse_check`] does not read itself.
-pub fn read(reader: &mut Reader, fields: &mut Fields<'_>, probe: &str) -> (Probe, String) {
+pub fn read(
+    reader: &mut Reader,
+    fields: &mut Fields<'_>,
+    probe: &str,
+    cluster: Cluster,
+) -> (Probe, String) {
     match probe {
         "key" => key(reader, fields),
         "certificate" => certificate(reader, fields),
@@ -42,7 +47,7 @@ pub fn read(reader: &mut Reader, fields: &mut Fields<'_>, probe: &str) -> (Probe
         "unit" => unit(reader, fields),
         "command" => command(reader, fields),
         "access" => access(reader, fields),
-        "restore_order" => restore_order(reader, fields),
+        "restore_order" => restore_order(reader, fields, cluster),
         "cold_database" => cold_database(reader, fields),
         _ => answer(reader, fields),
     }
@@ -174,11 +179,25 @@ fn access(reader: &mut Reader, fields: &mut Fields<'_>) -> (Probe, String) {
     (Probe::Access(probe), name)
 }
 
-fn restore_order(reader: &mut Reader, fields: &mut Fields<'_>) -> (Probe, String) {
+fn restore_order(
+    reader: &mut Reader,
+    fields: &mut Fields<'_>,
+    cluster: Cluster,
+) -> (Probe, String) {
+    let known = cluster.node_names();
     let probe = RestoreOrderProbe {
         restored: path(reader, fields, "restore_order"),
         before: path(reader, fields, "before"),
+        nodes: fields.texts(reader, "nodes").unwrap_or_default(),
     };
+    if let Some(name) = probe.nodes.iter().find(|name| !known.contains(name)) {
+        reader.diagnostics.add(
+            "lab::unknown-node",
+            fields.span_of("nodes"),
+            format!("the cluster has no node `{name}`"),
+            format!("expected some of {}", known.join(", ")),
+        );
+    }
     let name = "no API server ran while etcd was restored".to_owned();
     (Probe::RestoreOrder(probe), name)
 }

@@ -175,6 +175,10 @@ pub struct RestoreOrderProbe {
     pub restored: String,
     /// The directory that etcd ran on before.
     pub before: String,
+    /// The nodes that this is about, each with a member and an API server of its own; empty
+    /// means the check's.
+    #[serde(default)]
+    pub nodes: Vec<String>,
 }
 
 /// A database file copied from a member that was stopped.

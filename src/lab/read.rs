@@ -177,7 +177,8 @@ impl<'a> Fields<'a> {
         self.text(reader, key).unwrap_or_default()
     }
 
-    /// A list of strings; one string stands for a list of one.
+    /// A list of strings; one string stands for a list of one. What a template leaves empty is
+    /// left out.
     pub fn texts(&mut self, reader: &mut Reader, key: &'static str) -> Option<Vec<String>> {
         let item = self.item(key)?;
         if let Some(text) = item.as_str() {
@@ -191,7 +192,12 @@ impl<'a> Fields<'a> {
         for value in array {
             let span = value.span().unwrap_or_else(|| self.span_of(key));
             match value.as_str() {
-                Some(text) => texts.push(reader.render(text, span)),
+                Some(text) => {
+                    let rendered = reader.render(text, span);
+                    if !rendered.is_empty() || text.is_empty() {
+                        texts.push(rendered);
+                    }
+                }
                 None => {
                     reader.diagnostics.add(
                         "lab::wrong-type",
@@ -217,6 +223,39 @@ impl<'a> Fields<'a> {
             self.wrong_type(reader, key, "a whole number", item);
             return None;
         };
+        self.within(reader, key, range, number)
+    }
+
+    /// A whole number within `range`, or a template that gives one.
+    pub fn amount(
+        &mut self,
+        reader: &mut Reader,
+        key: &'static str,
+        range: std::ops::RangeInclusive<i64>,
+    ) -> Option<i64> {
+        if !self.table.get(key).is_some_and(Item::is_str) {
+            return self.integer(reader, key, range);
+        }
+        let text = self.text(reader, key)?;
+        let Ok(number) = text.parse() else {
+            reader.diagnostics.add(
+                "lab::wrong-type",
+                self.span_of(key),
+                format!("`{key}` of {} is `{text}`", self.what),
+                "expected a whole number, or a template that gives one",
+            );
+            return None;
+        };
+        self.within(reader, key, range, number)
+    }
+
+    fn within(
+        &self,
+        reader: &mut Reader,
+        key: &str,
+        range: std::ops::RangeInclusive<i64>,
+        number: i64,
+    ) -> Option<i64> {
         if !range.contains(&number) {
             reader.diagnostics.add(
                 "lab::out-of-range",

@@ -189,7 +189,8 @@ pub fn reference() -> String {
          Made from the types that files are read into. `kubedrill schema lab` and `kubedrill \
          schema pack` print the same as JSON schemas, for editors. What it all is for is told \
          in [Writing a lab](lab-format.md).\n\n\
-         A list of strings may be one string. Strings are templates.\n",
+         A list of strings may be one string. Strings are templates; what one leaves empty in a \
+         list is left out.\n",
     );
     page += "\n## lab.toml\n";
     let root = &lab["properties"];

@@ -48,6 +48,18 @@ pub struct Record {
     pub tasks: Vec<String>,
     /// How many hints of each task were taken.
     pub hints: BTreeMap<String, usize>,
+    /// What it came to when it was graded last; absent before that.
+    #[serde(default)]
+    pub grade: Option<Grade>,
+}
+
+/// What is remembered of a grade.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grade {
+    pub points: u32,
+    pub earned_hundredths: u32,
+    /// Whether every task was solved, hints or not.
+    pub solved: bool,
 }
 
 /// Why a session can't be used.
@@ -59,6 +71,11 @@ pub enum Error {
         path: PathBuf,
         source: io::Error,
     },
+    #[error(
+        "could not make {}: {source}; labs are kept in a folder that you can write to, and \
+         KUBEDRILL_HOME says which", path.display()
+    )]
+    NotMade { path: PathBuf, source: io::Error },
     #[error("{} is damaged: {source}; `kubedrill stop` removes the session", path.display())]
     Damaged {
         path: PathBuf,
@@ -66,10 +83,20 @@ pub enum Error {
     },
     #[error("there is no session `{0}`; `kubedrill list` shows them")]
     Missing(String),
-    #[error("the lab `{0}` runs already; use `kubedrill check {0}`, or stop it first")]
+    #[error(
+        "the lab `{0}` runs already; `kubedrill shell --lab {0}` opens a shell in it, \
+         `kubedrill check {0}` grades it, `kubedrill stop {0}` removes it"
+    )]
     Busy(String),
     #[error("neither KUBEDRILL_HOME nor HOME is set; set one of them")]
     NoHome,
+    #[error("could not find out where KUBEDRILL_HOME is: {0}")]
+    Home(io::Error),
+}
+
+fn not_made(path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    move |source| Error::NotMade { path, source }
 }
 
 fn io_error(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
@@ -101,7 +128,8 @@ pub fn home(is_root: bool) -> Result<PathBuf, Error> {
             .map(PathBuf::from)
     };
     if let Some(home) = var("KUBEDRILL_HOME") {
-        return Ok(home);
+        // The nodes' programs are started in other folders than this.
+        return std::path::absolute(home).map_err(Error::Home);
     }
     if is_root {
         return Ok("/var/lib/kubedrill".into());
@@ -149,7 +177,7 @@ impl Session {
     /// A folder can't be made.
     pub fn create(&self, record: &Record) -> Result<(), Error> {
         for dir in [&self.dir, &self.lab_dir(), &self.grader_dir()] {
-            fs::create_dir_all(dir).map_err(io_error("make", dir))?;
+            fs::create_dir_all(dir).map_err(not_made(dir))?;
         }
         let grader = self.grader_dir();
         fs::set_permissions(&grader, fs::Permissions::from_mode(0o700))
@@ -225,7 +253,7 @@ impl Session {
     /// # Errors
     /// [`Error::Busy`] if another process has it.
     pub fn lock(&self) -> Result<Lock, Error> {
-        fs::create_dir_all(&self.dir).map_err(io_error("make", &self.dir))?;
+        fs::create_dir_all(&self.dir).map_err(not_made(&self.dir))?;
         let path = self.dir.join("lock");
         let file = OpenOptions::new()
             .create(true)

@@ -211,6 +211,12 @@ fn mistakes_are_named_and_pointed_at() {
             "lab::unknown-node",
             "[\"etcd1\"]",
         ),
+        (
+            "object = \"deploy/{{ app }}\"",
+            "restore_order = \"/a\"\nbefore = \"/b\"\nnodes = [\"controlplane\", \"etcd1\"]",
+            "lab::unknown-node",
+            "[\"controlplane\", \"etcd1\"]",
+        ),
     ] {
         assert!(GOOD.contains(good), "{good}");
         let text = GOOD.replacen(good, bad, 1);

@@ -5,6 +5,8 @@
 //! its high byte is 0x80 plus the number of padding bytes
 //! (etcd 3.5.16, `server/wal/encoder.go`, `decoder.go`).
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use prost::Message;
 use wire::walpb::Record;
@@ -49,6 +51,25 @@ pub(crate) fn split_field(field: u64) -> (u64, u64) {
     let record = field & !(0xff << 56);
     let padding = if field >> 63 == 1 { field >> 56 & 7 } else { 0 };
     (record, padding)
+}
+
+/// Where the records of a segment lie in its bytes, up to the end of what was written or the
+/// first frame that is not whole. What the records hold is not looked at.
+pub fn records(segment: &[u8]) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(field) = segment[at..].first_chunk::<FIELD_BYTES>() {
+        let (record, padding) = split_field(u64::from_le_bytes(*field));
+        let start = at + FIELD_BYTES;
+        let left = (segment.len() - start) as u64;
+        // Zeros are space that was prepared and not written yet.
+        if record == 0 || record + padding > left {
+            break;
+        }
+        found.push(start..start + record as usize);
+        at = start + (record + padding) as usize;
+    }
+    found
 }
 
 /// True if some sector that holds a part of the frame's body, which begins at

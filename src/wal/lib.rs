@@ -25,6 +25,7 @@ pub mod v2store;
 
 pub use audit::{Audit, Damage, audit};
 pub use error::Error;
+pub use frame::records;
 pub use log::{Options, SEGMENT_BYTES, Wal};
 pub use name::{Segment, segments};
 pub use read::{Contents, exists, read_all, repair, valid_snapshot_entries, verify};

@@ -4,7 +4,6 @@ use crate::{
     args::{Check, Format},
     client,
     error::Error,
-    paint::Paint,
     serve::Request,
 };
 
@@ -25,12 +24,9 @@ pub fn word(
     json: bool,
 ) -> Result<u8, Error> {
     let session = super::running(wanted)?;
-    let color = Paint::for_stdout().on;
     let request = Request {
-        word: word.to_owned(),
-        task,
         json,
-        color,
+        ..Request::new(word, task)
     };
     client::ask_running(&session, &request)
 }

@@ -2,8 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    io::{self, BufRead, IsTerminal, Write},
+    io::{self, IsTerminal},
+    path::Path,
     process::{Child, Stdio},
+    sync::atomic::Ordering,
     time::{Duration, Instant},
 };
 
@@ -15,17 +17,24 @@ use lab::{
 };
 use sandbox::Exec;
 
-use super::start::{ago, serving};
+use super::start::{ago, goes_on, serving};
 use crate::{
     args::{Exam, Format},
+    clock::{Clock, Leave},
     error::{Error, status},
     find, interrupt,
-    paint::Paint,
+    looking::Looking,
+    page::Page,
     render,
-    serve::{Clock, Leave, Wishes},
+    serve::Wishes,
     sitting::{self, Sitting},
     stage::{self, Stage},
 };
+
+const WELCOME: &str = "\
+Each lab is a cluster of its own. These words lead on: `next` is done with a lab for good, \
+`skip` puts it off until the others are done, `goto` puts it off for another one, `finish` ends \
+the exam. `task` shows the tasks, the other labs and the clock. Nothing is graded before the end.";
 
 /// An exam that runs.
 struct Hall {
@@ -47,11 +56,17 @@ enum Left {
 }
 
 pub fn run(args: &Exam) -> Result<u8, Error> {
+    if args.report {
+        return show_report(args);
+    }
     let pack = lab::load_pack(&find::pack(&args.pack)?)?;
     let room = sitting::room(&stage::home()?, &pack.id);
     let interactive = io::stdin().is_terminal();
     if room.is_running() {
-        let message = format!("the exam `{}` runs already", pack.id);
+        let message = format!(
+            "the exam `{}` runs already; `kubedrill shell` opens one more shell in its lab",
+            pack.id
+        );
         return Err(Error::Usage(message));
     }
     let earlier = earlier(args, &pack, &room, interactive)?;
@@ -104,7 +119,15 @@ fn earlier(
             false => Ok(None),
         };
     };
-    let goes_on = args.resume || (interactive && wants_to_go_on(&pack.id, &sitting)?);
+    if !args.resume && !interactive {
+        return Err(Error::Usage(format!(
+            "the exam `{}` was begun {} and not ended: --resume goes on with it, --again throws \
+             it away",
+            pack.id,
+            ago(&sitting.started_at)
+        )));
+    }
+    let goes_on = args.resume || wants_to_go_on(&pack.id, &sitting)?;
     let known = |lab: &String| pack.items.iter().any(|item| item.lab == *lab);
     if goes_on && !sitting.queue.iter().all(known) {
         let message = format!("{} is another exam by now; use --again", pack.id);
@@ -114,19 +137,7 @@ fn earlier(
 }
 
 fn wants_to_go_on(id: &str, sitting: &Sitting) -> Result<bool, Error> {
-    eprint!(
-        "You began the exam `{id}` {} and left it unfinished. [g]o on with it, or [b]egin again? \
-         [G/b] ",
-        ago(&sitting.started_at)
-    );
-    let _ = io::stderr().flush();
-    let mut line = String::new();
-    match io::stdin().lock().read_line(&mut line) {
-        Ok(1..) => Ok(!line.trim().to_ascii_lowercase().starts_with('b')),
-        _ => Err(Error::Usage(
-            "no answer; use --resume or --again".to_owned(),
-        )),
-    }
+    goes_on(&format!("the exam `{id}`"), &sitting.started_at)
 }
 
 /// The values of `--set LAB.NAME=VALUE`.
@@ -166,13 +177,9 @@ impl Hall {
             self.sitting.seed
         );
         if !pack.intro.trim().is_empty() {
-            eprintln!("\n{}", pack.intro.trim());
+            eprintln!("\n{}", Page::for_stdout().text("", &pack.intro));
         }
-        eprintln!(
-            "\nEach lab is a cluster of its own. Three words lead on: `next` is done with a lab,\n\
-             `skip` puts it off until the others are done, `finish` ends the exam. `task` shows\n\
-             the tasks and the clock. Nothing is graded before the end.\n"
-        );
+        eprintln!("\n{}\n", Page::for_stdout().text("", WELCOME));
     }
 
     /// Goes through the labs and grades.
@@ -185,18 +192,17 @@ impl Hall {
             let (left, report) = self.work_on(&lab)?;
             self.sitting.reports.insert(lab, report);
             self.sitting.open = None;
-            match left {
-                Left::Word(Leave::Next) => drop(self.sitting.queue.remove(0)),
-                Left::Word(Leave::Skip) => self.sitting.queue.rotate_left(1),
-                Left::Word(Leave::Finish) | Left::Time | Left::Exit => {}
-            }
+            let goes_on = match left {
+                Left::Word(leave) => self.sitting.leave(&self.pack, leave),
+                Left::Time | Left::Exit => false,
+            };
             self.sitting.save(&self.room)?;
-            match left {
-                Left::Word(Leave::Finish) | Left::Time => break,
-                // Without a terminal nobody is there who could go on.
-                Left::Exit if self.interactive => return Ok(self.take_a_break()),
-                Left::Exit => break,
-                Left::Word(Leave::Next | Leave::Skip) => {}
+            // Without a terminal nobody is there who could go on later.
+            if left == Left::Exit && self.interactive {
+                return Ok(self.take_a_break());
+            }
+            if !goes_on {
+                break;
             }
         }
         self.grade_what_is_open()?;
@@ -204,12 +210,13 @@ impl Hall {
     }
 
     fn take_a_break(&self) -> u8 {
-        eprintln!(
-            "\nThe nodes are switched off; the clock goes on, with {} left. `kubedrill exam {1}` \
+        let words = format!(
+            "The nodes are switched off; the clock goes on, with {} left. `kubedrill exam {1}` \
              goes on with this lab, `kubedrill stop {1}` removes the exam.",
             render::minutes(self.time_left()),
             self.pack.id
         );
+        eprintln!("\n{}", Page::for_stdout().hang("", "", &words));
         status::NOT_SOLVED
     }
 
@@ -236,17 +243,14 @@ impl Hall {
         let stage = self.stage(lab)?;
         self.sitting.open = Some(lab.to_owned());
         self.sitting.save(&self.room)?;
-        let number = self.pack.items.iter().position(|item| item.lab == lab);
-        let number = number.map_or(1, |at| at + 1);
-        let wishes = Wishes::exam(Clock {
-            place: format!("Lab {number} of {}", self.pack.items.len()),
-            weight: self.item(lab)?.weight,
-            // A clock that can't be told is one that has run out.
-            ends: Instant::now()
-                .checked_add(self.time_left())
-                .unwrap_or_else(Instant::now),
-        });
-        let text = render::exam_tasks(&stage.lab, &wishes, Paint::for_stdout());
+        let here = self.pack.items.iter().position(|item| item.lab == lab);
+        // A clock that can't be told is one that has run out.
+        let now = Instant::now();
+        let ends = now.checked_add(self.time_left()).unwrap_or(now);
+        let places = self.sitting.places(&self.pack);
+        let clock = Clock::new(places, here.unwrap_or(0), ends, self.sitting.warned);
+        let text = render::exam_tasks(&stage.lab, &clock, Page::for_stdout());
+        let wishes = Wishes::exam(clock);
         if self.format == Format::Json || !self.interactive {
             eprintln!("{text}");
         } else {
@@ -254,12 +258,15 @@ impl Hall {
         }
         let mut child = self.shell(&stage)?;
         let result = serving(&stage, &wishes, || {
-            let left = wait(&mut child, &wishes)?;
+            let Some(clock) = &wishes.clock else {
+                return Err(Error::Failed("the exam has no clock".into()));
+            };
+            let left = wait(&mut child, clock)?;
             if left == Left::Time {
                 eprintln!("\r\nThe time is up.\r");
             }
             // Whoever gave the word waits for the nodes' end, so nothing changes now.
-            let report = stage.check()?;
+            let report = graded(&stage)?;
             stage.fabric.stop()?;
             child.wait().map_err(trouble)?;
             Ok((left, report))
@@ -267,6 +274,9 @@ impl Hall {
         if result.is_err() {
             let _ = stage.fabric.stop();
             let _ = child.wait();
+        }
+        if let Some(clock) = &wishes.clock {
+            self.sitting.warned = clock.warned.load(Ordering::SeqCst);
         }
         result
     }
@@ -300,7 +310,7 @@ impl Hall {
         let Some(lab) = self.sitting.open.clone() else {
             return Ok(());
         };
-        let report = self.stage(&lab)?.check()?;
+        let report = graded(&self.stage(&lab)?)?;
         self.sitting.reports.insert(lab, report);
         self.sitting.open = None;
         self.sitting.save(&self.room)
@@ -317,14 +327,14 @@ impl Hall {
             used.as_secs(),
             reports.collect(),
         );
-        match self.format {
-            Format::Json => {
-                let text = serde_json::to_string_pretty(&paper)
-                    .map_err(|error| Error::Failed(error.to_string()))?;
-                println!("{text}");
-            }
-            Format::Text => print!("{}", render::paper(&paper, Paint::for_stdout())),
-        }
+        print_paper(&paper, self.format)?;
+        let kept = sitting::keep_report(&stage::home()?, &paper)?;
+        let words = format!(
+            "The report is kept in {}; `kubedrill exam {} --report` shows it again.",
+            kept.display(),
+            self.pack.id
+        );
+        eprintln!("\n{}", Page::for_stdout().hang("", "", &words));
         sitting::remove(&self.room)?;
         Ok(if paper.passed {
             status::DONE
@@ -336,6 +346,33 @@ impl Hall {
     }
 }
 
+/// Grades a lab of the exam. What its checks look at would be a hint, so it is not told.
+fn graded(stage: &Stage) -> Result<Report, Error> {
+    let line = Looking::on_stderr();
+    line.at("what you made of this lab");
+    stage.check(&|_| ())
+}
+
+fn print_paper(paper: &Paper, format: Format) -> Result<(), Error> {
+    match format {
+        Format::Json => {
+            let text = serde_json::to_string_pretty(paper)
+                .map_err(|error| Error::Failed(error.to_string()))?;
+            println!("{text}");
+        }
+        Format::Text => print!("{}", render::paper(paper, Page::for_stdout())),
+    }
+    Ok(())
+}
+
+/// The report of an exam that is over, whose pack may be gone.
+fn show_report(args: &Exam) -> Result<u8, Error> {
+    let name = Path::new(&args.pack).file_stem().unwrap_or_default();
+    let paper = sitting::kept_report(&stage::home()?, &name.to_string_lossy())?;
+    print_paper(&paper, args.format)?;
+    Ok(status::DONE)
+}
+
 fn trouble(source: io::Error) -> Error {
     Error::Io {
         what: "wait for",
@@ -345,16 +382,16 @@ fn trouble(source: io::Error) -> Error {
 }
 
 /// Waits until the lab is left.
-fn wait(child: &mut Child, wishes: &Wishes) -> Result<Left, Error> {
+fn wait(child: &mut Child, clock: &Clock) -> Result<Left, Error> {
     loop {
         // The word counts even if the shell ended with it.
-        if let Some(word) = wishes.left() {
+        if let Some(word) = clock.left() {
             return Ok(Left::Word(word));
         }
         if child.try_wait().map_err(trouble)?.is_some() {
-            return Ok(wishes.left().map_or(Left::Exit, Left::Word));
+            return Ok(clock.left().map_or(Left::Exit, Left::Word));
         }
-        if wishes.time_left().is_some_and(|left| left.is_zero()) {
+        if clock.time_left().is_zero() {
             return Ok(Left::Time);
         }
         std::thread::sleep(Duration::from_millis(20));

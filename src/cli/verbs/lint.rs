@@ -5,7 +5,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use lab::{Lab, LoadError, diagnostic::Diagnostic, model::Script};
+use lab::{Lab, LoadError, Order, diagnostic::Diagnostic, model::Script};
 use serde::Serialize;
 use serde_json::json;
 
@@ -57,6 +57,9 @@ pub fn run(args: &Lint) -> Result<u8, Error> {
                 labs += 1;
                 lint(&dir, &mut findings)?;
             }
+        }
+        if let Err(LoadError::Mistakes(mistakes)) = Order::load(Path::new(wanted)) {
+            findings.extend(mistakes.iter().map(|found| mistake(found, "")));
         }
         for pack in packs.into_iter().chain(find::packs_in(Path::new(wanted))) {
             lint_pack(&pack, &mut findings)?;

@@ -1,12 +1,17 @@
 //! `list`: the labs that can be started, and those that were.
 
-use lab::session::Session;
+use grade::verdict::points;
+use lab::{
+    Order,
+    session::{Grade, Session},
+};
 use serde::Serialize;
 
 use crate::{
     args::{Format, List},
     error::{Error, status},
     find,
+    page::Page,
     sitting::{self, Sitting},
     stage,
 };
@@ -24,6 +29,8 @@ struct Row {
     state: &'static str,
     started_at: Option<String>,
     seed: Option<u64>,
+    /// What the lab came to when it was graded last, if it was.
+    grade: Option<Grade>,
 }
 
 pub fn run(args: &List) -> Result<u8, Error> {
@@ -34,47 +41,81 @@ pub fn run(args: &List) -> Result<u8, Error> {
         println!("{text}");
         return Ok(status::DONE);
     }
-    let width = rows
-        .iter()
-        .map(|row| row.lab.len())
-        .max()
-        .unwrap_or(0)
-        .max(3);
-    println!(
-        "{:<width$}  {:<7}  {:<11}  TITLE",
-        "LAB", "MINUTES", "STATE"
-    );
-    for row in rows.iter().filter(|row| row.kind == LAB) {
-        let minutes = row
-            .minutes
-            .map_or(String::new(), |minutes| minutes.to_string());
-        println!(
-            "{:<width$}  {minutes:<7}  {:<11}  {}",
-            row.lab, row.state, row.title
-        );
-    }
-    print_exams(&rows, width);
+    // The labs are listed whatever is wrong with their order.
+    let order = find::order().unwrap_or_else(|error| {
+        error.show();
+        Order::default()
+    });
+    print!("{}", table(&rows, &order, Page::for_stdout()));
     Ok(status::DONE)
 }
 
 const LAB: &str = "lab";
 const EXAM: &str = "exam";
 
-/// The exams below the labs, if there are any.
-fn print_exams(rows: &[Row], width: usize) {
+/// The labs in groups, then those that are in none, then the exams.
+fn table(rows: &[Row], order: &Order, page: Page) -> String {
+    let width = rows.iter().map(|row| row.lab.len()).max();
+    let width = width.unwrap_or(0).max(4);
+    let states = rows.iter().map(|row| row.shown().len()).max();
+    let states = states.unwrap_or(0).max(5);
+    let line = |name: &str, minutes: &str, state: &str, title: &str| {
+        let before = format!("{name:<width$}  {minutes:<7}  {state:<states$}  ");
+        let line = page.hang(&before, &" ".repeat(before.len()), title);
+        format!("{}\n", line.trim_end())
+    };
+    let print = |row: &Row| {
+        let minutes = row.minutes.map_or(String::new(), |all| all.to_string());
+        line(&row.lab, &minutes, &row.shown(), &row.title)
+    };
+    let mut left: Vec<&Row> = rows.iter().filter(|row| row.kind == LAB).collect();
+    let mut text = line("LAB", "MINUTES", "STATE", "TITLE");
+    for group in &order.groups {
+        let found: Vec<usize> = group
+            .labs
+            .iter()
+            .filter_map(|lab| left.iter().position(|row| row.lab == *lab))
+            .collect();
+        if !found.is_empty() {
+            let heading = page.paint.bold(&capital(&group.about));
+            text += &format!("\n{heading}\n");
+            for at in &found {
+                text += &print(left[*at]);
+            }
+            let taken: Vec<String> = found.iter().map(|at| left[*at].lab.clone()).collect();
+            left.retain(|row| !taken.contains(&row.lab));
+        }
+    }
+    if !left.is_empty() && left.len() < rows.iter().filter(|row| row.kind == LAB).count() {
+        text += &format!("\n{}\n", page.paint.bold("Others"));
+    }
+    text.extend(left.into_iter().map(print));
     let mut exams = rows.iter().filter(|row| row.kind == EXAM).peekable();
     if exams.peek().is_some() {
-        println!(
-            "\n{:<width$}  {:<7}  {:<11}  TITLE",
-            "EXAM", "MINUTES", "STATE"
-        );
+        text.push('\n');
+        text += &line("EXAM", "MINUTES", "STATE", "TITLE");
     }
-    for row in exams {
-        let minutes = row.minutes.map_or(String::new(), |all| all.to_string());
-        println!(
-            "{:<width$}  {minutes:<7}  {:<11}  {}",
-            row.lab, row.state, row.title
-        );
+    text.extend(exams.map(print));
+    text
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
+
+impl Row {
+    /// The state for people: what the lab came to says more than that it was left.
+    fn shown(&self) -> String {
+        match (&self.grade, self.state) {
+            (Some(grade), "interrupted") if grade.solved => "solved".into(),
+            (Some(grade), "interrupted") => {
+                format!("{} of {}", points(grade.earned_hundredths), grade.points)
+            }
+            _ => self.state.into(),
+        }
     }
 }
 
@@ -101,6 +142,7 @@ fn exams() -> Result<Vec<Row>, Error> {
             },
             started_at: sitting.as_ref().map(|sitting| sitting.started_at.clone()),
             seed: sitting.map(|sitting| sitting.seed),
+            grade: None,
             lab: name.into_owned(),
         });
     }
@@ -128,6 +170,7 @@ fn rows() -> Result<Vec<Row>, Error> {
             state: "",
             started_at: None,
             seed: None,
+            grade: None,
         });
     }
     for session in Session::all(&stage::home()?)? {
@@ -148,14 +191,93 @@ fn rows() -> Result<Vec<Row>, Error> {
                     state: "",
                     started_at: None,
                     seed: None,
+                    grade: None,
                 });
                 rows.len() - 1
             });
         let row = &mut rows[at];
         row.state = if running { "running" } else { "interrupted" };
         row.started_at = record.as_ref().map(|record| record.started_at.clone());
-        row.seed = record.map(|record| record.seed);
+        row.seed = record.as_ref().map(|record| record.seed);
+        row.grade = record.and_then(|record| record.grade);
     }
     rows.extend(exams()?);
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use lab::order::Group;
+
+    use super::*;
+    use crate::paint::Paint;
+
+    fn row(kind: &'static str, lab: &str, state: &'static str, grade: Option<Grade>) -> Row {
+        Row {
+            kind,
+            lab: lab.into(),
+            title: format!("Lab {lab}"),
+            minutes: Some(7),
+            points: None,
+            state,
+            started_at: None,
+            seed: None,
+            grade,
+        }
+    }
+
+    #[test]
+    fn labs_stand_in_their_order_and_say_what_they_came_to() {
+        let grade = |earned_hundredths, solved| {
+            Some(Grade {
+                points: 10,
+                earned_hundredths,
+                solved,
+            })
+        };
+        let rows = [
+            row(LAB, "a", "interrupted", grade(440, false)),
+            row(LAB, "b", "interrupted", grade(900, true)),
+            row(LAB, "c", "running", grade(900, true)),
+            row(LAB, "mine", "interrupted", None),
+            row(EXAM, "x", "", None),
+        ];
+        let group = |about: &str, labs: &[&str]| Group {
+            about: about.into(),
+            labs: labs.iter().map(|&lab| lab.into()).collect(),
+        };
+        let order = Order {
+            groups: vec![
+                group("the first", &["b"]),
+                group("none", &["gone"]),
+                group("more", &["c", "a"]),
+            ],
+        };
+        let page = Page {
+            paint: Paint { on: false },
+            columns: None,
+        };
+        let shown = table(&rows, &order, page);
+        let squeezed: Vec<String> = shown
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect();
+        let expected = [
+            "LAB MINUTES STATE TITLE",
+            "",
+            "The first",
+            "b 7 solved Lab b",
+            "",
+            "More",
+            "c 7 running Lab c",
+            "a 7 4.4 of 10 Lab a",
+            "",
+            "Others",
+            "mine 7 interrupted Lab mine",
+            "",
+            "EXAM MINUTES STATE TITLE",
+            "x 7 Lab x",
+        ];
+        assert_eq!(squeezed, expected);
+    }
 }

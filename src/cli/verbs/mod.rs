@@ -56,11 +56,11 @@ fn named(home: &Path, name: &str) -> Session {
 }
 
 /// The session that a person means: the one that is named, or the only one that
-/// `fits`, which the message calls `what`.
+/// `fits`, which the message calls `what`: of one lab, and of several.
 fn session(
     wanted: Option<&str>,
     fits: impl Fn(&Session) -> bool,
-    what: &str,
+    (one, several): (&str, &str),
 ) -> Result<Session, Error> {
     let home = stage::home()?;
     if let Some(name) = wanted {
@@ -72,12 +72,12 @@ fn session(
     match found.len() {
         1 => Ok(found.remove(0)),
         0 => Err(Error::Usage(format!(
-            "no lab {what}; `kubedrill list` shows the labs"
+            "no lab {one}; `kubedrill list` shows the labs"
         ))),
         _ => {
-            let names: Vec<_> = found.iter().map(|one| one.name.as_str()).collect();
+            let names: Vec<_> = found.iter().map(|lab| lab.name.as_str()).collect();
             Err(Error::Usage(format!(
-                "several labs {what}; name one of {}",
+                "several labs {several}; name one of {}",
                 names.join(", ")
             )))
         }
@@ -86,7 +86,7 @@ fn session(
 
 /// The session that a person means, which must run.
 fn running(wanted: Option<&str>) -> Result<Session, Error> {
-    let session = session(wanted, Session::is_running, "runs")?;
+    let session = session(wanted, Session::is_running, ("runs", "run"))?;
     if session.is_running() {
         return Ok(session);
     }

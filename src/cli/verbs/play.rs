@@ -13,6 +13,8 @@ use crate::{
     args::Play,
     error::Error,
     find, interrupt,
+    looking::Looking,
+    page::Page,
     paint::Paint,
     render,
     script::{Step, steps},
@@ -44,8 +46,9 @@ pub fn run(args: &Play) -> Result<u8, Error> {
     // What was only to be watched is not gone on with.
     interrupt::arm(&session, || None)?;
     let stage = Stage::prepare(lab, session.clone(), stage::engine(&args.engine)?)?;
-    let paint = Paint::for_stdout();
-    println!("{}", render::tasks(&stage.lab, paint));
+    let page = Page::for_stdout();
+    let paint = page.paint;
+    println!("{}", render::tasks(&stage.lab, page));
     println!(
         "{}\n",
         paint.bold(&format!("Solution {}: {title}", args.solution))
@@ -55,8 +58,11 @@ pub fn run(args: &Play) -> Result<u8, Error> {
         path: stage.lab.home_node().into(),
         source,
     })?;
-    let report = stage.check()?;
-    print!("{}", render::report(&report, &stage.lab.review, paint));
+    let report = {
+        let line = Looking::on_stderr();
+        stage.check(&|what| line.at(what))?
+    };
+    print!("{}", render::report(&report, Some(&stage.lab), page));
     stage.fabric.stop()?;
     drop(stage);
     super::stop::remove(&session)?;

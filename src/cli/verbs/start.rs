@@ -1,7 +1,7 @@
 //! `start`: the lab comes up, the learner works, the lab is graded.
 
 use std::{
-    io::{self, BufRead, IsTerminal, Write},
+    io::{self, IsTerminal, Write},
     process::{Child, Stdio},
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
@@ -15,8 +15,9 @@ use crate::{
     args::{Format, Start},
     error::Error,
     find, interrupt, limits,
-    paint::Paint,
-    render,
+    looking::Looking,
+    page::Page,
+    question, render,
     serve::{self, Wishes, grade_status},
     stage::{self, Stage},
 };
@@ -87,22 +88,35 @@ fn wants_resume(args: &Start, session: &Session, interactive: bool) -> Result<bo
         }
         return Ok(true);
     }
-    if args.again || !interactive || !session.load().is_ok_and(|record| record.ready) {
+    if args.again || !session.load().is_ok_and(|record| record.ready) {
         return Ok(false);
     }
     let record = session.load()?;
-    eprint!(
-        "You started `{}` {} and left it unfinished. [g]o on with it, or [b]egin again? [G/b] ",
+    if interactive {
+        return goes_on(&format!("`{}`", session.name), &record.started_at);
+    }
+    if args.discard {
+        return Ok(false);
+    }
+    // What somebody made is not thrown away without a word.
+    Err(Error::Usage(format!(
+        "`{}` was started {} and its files are kept: --resume goes on with them, --again throws \
+         them away, --discard too, and removes the lab at the end",
         session.name,
         ago(&record.started_at)
+    )))
+}
+
+/// Asks a person whether what was begun shall go on.
+pub(super) fn goes_on(what: &str, started_at: &str) -> Result<bool, Error> {
+    let question = format!(
+        "You started {what} {} and left it. [g]o on with it, or [b]egin again? [G/b] ",
+        ago(started_at)
     );
-    let _ = io::stderr().flush();
-    let mut line = String::new();
-    let read = io::stdin().lock().read_line(&mut line);
-    if !matches!(read, Ok(count) if count > 0) {
-        return Err(Error::Usage("no answer; use --resume or --again".into()));
+    match question::ask(&question, &[('g', "go on"), ('b', "begin")]) {
+        Some(chosen) => Ok(chosen == 0),
+        None => Err(Error::Usage("no answer; use --resume or --again".into())),
     }
-    Ok(!line.trim().to_ascii_lowercase().starts_with('b'))
 }
 
 /// How long ago `moment` was, for people: to the minute, the hour or the day.
@@ -122,8 +136,7 @@ pub(super) fn ago(moment: &str) -> String {
 }
 
 fn greet(stage: &Stage) {
-    let paint = Paint::for_stdout();
-    println!("{}", render::tasks(&stage.lab, paint));
+    println!("{}", render::tasks(&stage.lab, Page::for_stdout()));
     eprintln!(
         "Ready after {:.2} s. You are root on {}; `exit` leaves and grades. Seed {}.\n",
         stage.ready_after.as_secs_f64(),
@@ -186,21 +199,27 @@ fn wait(child: &mut Child, wishes: &Wishes, fabric: &Fabric) -> Result<(), Error
 
 /// Grades what the learner left. A grade that they have just read is not told again.
 fn farewell(stage: &Stage, wishes: &Wishes) -> Result<u8, Error> {
-    let report = stage.check()?;
-    let paint = Paint::for_stdout();
+    let report = {
+        let line = Looking::on_stderr();
+        stage.check(&|what| line.at(what))?
+    };
+    stage.remember(&report)?;
+    let page = Page::for_stdout();
     if wishes.was_told(&report) {
         println!(
             "Graded as at your last `check`. {}",
-            render::score(&report, paint)
+            render::score(&report, page)
         );
     } else {
-        print!("{}", render::report(&report, &stage.lab.review, paint));
+        print!("{}", render::report(&report, Some(&stage.lab), page));
     }
-    eprintln!(
-        "\nThe nodes are switched off. `kubedrill start {0}` goes on where you left, \
+    print!("{}", render::lead_on(&report, &stage.lab, page));
+    let words = format!(
+        "The nodes are switched off. `kubedrill start {0}` goes on where you left, \
          `kubedrill stop {0}` removes the lab.",
         stage.session.name
     );
+    eprintln!("\n{}", page.hang("", "", &words));
     Ok(grade_status(&report))
 }
 
@@ -235,19 +254,20 @@ fn batch(stage: &Stage, args: &Start) -> Result<u8, Error> {
             eprintln!("Over the limit: {exceeded}. What is there is graded.");
             Report {
                 remark: format!("{exceeded}; what was there then is graded"),
-                ..stage.check()?
+                ..stage.check(&|_| ())?
             }
         }
         None => {
             if !ended.success() {
                 eprintln!("The commands ended with {ended}.");
             }
-            stage.check()?
+            stage.check(&|_| ())?
         }
     };
+    stage.remember(&report)?;
     let text = match args.format {
         Format::Json => serve::json(&report)?,
-        Format::Text => render::report(&report, &stage.lab.review, Paint::for_stdout()),
+        Format::Text => render::report(&report, Some(&stage.lab), Page::for_stdout()),
     };
     io::stdout()
         .write_all(text.as_bytes())

@@ -29,17 +29,10 @@ pub fn run(args: &Which) -> Result<u8, Error> {
             }
             session
         }
-        None => super::session(None, |_| true, "was started")?,
+        None => super::session(None, |_| true, ("was started", "were started"))?,
     };
     if session.is_running() {
-        let word = "stop".to_owned();
-        let request = Request {
-            word,
-            task: None,
-            json: false,
-            color: false,
-        };
-        client::ask_running(&session, &request)?;
+        client::ask_running(&session, &Request::new("stop", None))?;
         let begun = Instant::now();
         while session.is_running() {
             if begun.elapsed() > PATIENCE {

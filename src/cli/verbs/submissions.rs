@@ -22,7 +22,7 @@ use crate::{
     error::{Error, status},
     find,
     limits::Limits,
-    paint::Paint,
+    page::Page,
     render,
     serve::grade_status,
 };
@@ -86,7 +86,10 @@ fn read(paths: &[PathBuf], shard: Option<Shard>) -> Result<Vec<(String, Vec<u8>)
         .skip(index - 1)
         .step_by(count)
         .map(|path| {
-            let script = fs::read(path).map_err(io("read", path))?;
+            let script = fs::read(path).map_err(|error| {
+                // Nothing of ours failed: the file that was named can't be read.
+                Error::Usage(format!("the submission {}: {error}", path.display()))
+            })?;
             Ok((path.display().to_string(), script))
         })
         .collect()
@@ -170,7 +173,10 @@ fn one(dir: &Path, seed: u64, name: &str, script: &[u8], args: &Grade) -> Result
             trouble: error.to_string(),
         },
     };
-    eprintln!("{name}: {}", summary(&graded));
+    // Alone it is told at once by the grade itself.
+    if args.submissions.len() > 1 || args.format != GradeFormat::Text {
+        eprintln!("{name}: {}", summary(&graded));
+    }
     // Without a grade it is worth another try.
     if let Some(path) = kept.filter(|_| graded.status() != status::COULD_NOT_LOOK) {
         let text = json(&graded)?;
@@ -234,7 +240,7 @@ fn for_people(graded: &Graded) -> String {
     let report = graded
         .report
         .as_ref()
-        .map(|report| render::report(report, "", Paint::for_stdout()))
+        .map(|report| render::report(report, None, Page::for_stdout()))
         .unwrap_or_default();
     format!("{}: {}\n{report}\n", graded.submission, summary(graded))
 }

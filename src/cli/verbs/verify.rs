@@ -168,13 +168,11 @@ fn incomplete(lab: &Lab, aside: &mut Vec<Optional>) -> Vec<Scenario> {
             })
             .collect();
         for (left_out, (command, optional)) in commands.iter().enumerate() {
-            let first_line =
-                |command: &str| command.lines().next().map(|line| line.trim().to_owned());
-            let shown = first_line(command).unwrap_or_default();
+            let shown = first_line(command);
             // Repeats are told by their names, so no two commands share one.
             let alike = commands[..left_out]
                 .iter()
-                .filter(|(earlier, _)| first_line(earlier).as_ref() == Some(&shown))
+                .filter(|(earlier, _)| first_line(earlier) == shown)
                 .count();
             let nth = match alike {
                 0 => String::new(),
@@ -208,6 +206,22 @@ fn incomplete(lab: &Lab, aside: &mut Vec<Optional>) -> Vec<Scenario> {
     scenarios
 }
 
+/// A command's first line, with those that it is continued by.
+fn first_line(command: &str) -> String {
+    let mut shown = String::new();
+    for line in command.lines() {
+        let line = line.trim();
+        match line.strip_suffix('\\') {
+            Some(begun) => {
+                shown += begun.trim_end();
+                shown += " ";
+            }
+            None => return shown + line,
+        }
+    }
+    shown
+}
+
 /// The scenario in which nobody does anything.
 const UNTOUCHED: &str = "untouched";
 
@@ -224,8 +238,12 @@ fn tell_incomplete(proofs: &[Proof], optional: &[Optional]) {
         return;
     }
     let noticed = tried.iter().filter(|proof| proof.holds).count();
+    let list = match optional.len() {
+        0 => "",
+        _ => ":",
+    };
     println!(
-        "{noticed} of {} incomplete solutions lose points; {} more lack what is optional:",
+        "{noticed} of {} incomplete solutions lose points; {} more lack what is optional{list}",
         tried.len(),
         optional.len()
     );
@@ -452,6 +470,26 @@ fn compare_repeats(proofs: &mut [Proof]) {
             proof.holds = false;
             proof.why = format!("verdicts differ between repeats: {first}, {own}");
             eprintln!("FAILS  {}  {}: {}", proof.lab, proof.scenario, proof.why);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_line;
+
+    #[test]
+    fn a_continued_command_is_named_whole() {
+        for (command, shown) in [
+            ("kubectl get pods", "kubectl get pods"),
+            (
+                "etcdctl --a=b \\\n  --c=d \\\n  get x",
+                "etcdctl --a=b --c=d get x",
+            ),
+            ("cat >file <<END\ntext\nEND", "cat >file <<END"),
+            ("", ""),
+        ] {
+            assert_eq!(first_line(command), shown);
         }
     }
 }

@@ -26,7 +26,8 @@ const BODY_BYTES: usize = 16 << 20;
 /// How much of a refusal is told.
 const REFUSAL_CHARS: usize = 500;
 
-/// A client of the lab's API server.
+/// A client of one of the lab's API servers.
+#[derive(Clone)]
 pub struct Api {
     config: Arc<ClientConfig>,
     address: Ipv4Addr,
@@ -52,6 +53,19 @@ impl Api {
             StatusCode::OK => parse(&body).map(|object| Found::Object(Box::new(object))),
             StatusCode::NOT_FOUND => Ok(Found::Missing),
             other => Err(refusal(other, &body)),
+        }
+    }
+
+    /// Whose API server it is.
+    pub fn address(&self) -> Ipv4Addr {
+        self.address
+    }
+
+    /// The client of the API server at another address.
+    pub fn at(&self, address: Ipv4Addr) -> Self {
+        Self {
+            config: Arc::clone(&self.config),
+            address,
         }
     }
 

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use lab::probes::{Component, HealthProbe};
+use lab::{
+    model::Cluster,
+    probes::{Component, HealthProbe},
+};
 
 use super::{Result, Scene};
 use crate::verdict::Outcome;
@@ -24,9 +27,12 @@ pub async fn look(scene: &Scene<'_>, probe: &HealthProbe) -> Result {
     }
 }
 
+/// The API server of the node; of a node that has none, that of the first control plane.
 async fn api(scene: &Scene<'_>) -> Result {
-    let place = format!("https://{}:6443/readyz", scene.address);
-    match scene.api.ready().await {
+    let own = Cluster::is_control_plane(scene.node.name).then_some(scene.address);
+    let api = own.map_or_else(|| scene.api.clone(), |own| scene.api.at(own));
+    let place = format!("https://{}:6443/readyz", api.address());
+    match api.ready().await {
         Ok(()) => Ok(Outcome::passed("it is ready")),
         Err(reason) => Err(Outcome::failed(
             place,

@@ -34,7 +34,7 @@ pub fn free_uid(passwd: &str, group: &str) -> u32 {
 /// Certificates can't be made.
 pub fn prepare(node: &mut NodeSpec, pki: &ClusterPki, uid: u32) -> Result<(), Error> {
     node.applets
-        .extend(["etcd", "etcdctl", "etcdutl", "peer-link"].map(str::to_owned));
+        .extend(["etcd", "etcdctl", "etcdutl"].map(str::to_owned));
     if uid != 0 {
         node.users.push(Account {
             name: "etcd".into(),

@@ -8,7 +8,7 @@ mod pki;
 
 use std::{net::Ipv4Addr, path::PathBuf};
 
-use sandbox::{FabricSpec, File, HostBind, NodeSpec};
+use sandbox::{Directory, FabricSpec, File, HostBind, NodeSpec};
 use time::OffsetDateTime;
 
 use crate::{
@@ -29,15 +29,22 @@ const FIRST_WORKER: u32 = 160;
 /// The number of `etcd1`.
 const FIRST_ETCD: u32 = 171;
 
+/// Where each kubelet looks for static Pods.
+const MANIFESTS: &str = "/etc/kubernetes/manifests";
+
 /// Names that are kubedrill in every node.
-const APPLETS: [&str; 20] = [
+const APPLETS: [&str; 26] = [
     "systemctl",
     "journalctl",
+    "hostnamectl",
+    "timedatectl",
     "sudo",
     "su",
     "ssh",
     "scp",
+    "peer-link",
     "apt",
+    "apt-cache",
     "apt-get",
     "curl",
     "wget",
@@ -50,7 +57,9 @@ const APPLETS: [&str; 20] = [
     "hint",
     "next",
     "skip",
+    "goto",
     "finish",
+    "kubedrill",
 ];
 
 /// Names that are kubedrill in a node of Kubernetes besides.
@@ -157,6 +166,9 @@ pub fn nodes(
         }
         fabric.nodes.push(node);
     }
+    for node in &mut fabric.nodes {
+        node.files.push(profile(lab));
+    }
     Ok(fabric)
 }
 
@@ -180,18 +192,37 @@ fn plain_node(session: &Session, engine: &Engine, name: &str, address: Ipv4Addr)
         // Speaking through the socket writes nothing; nobody puts another in its place.
         read_only: true,
     });
-    node.files.push(File::new(
-        "/etc/profile.d/kubedrill.sh",
-        include_str!("profile.sh"),
-    ));
     node
 }
+
+/// What a login shell of a node sets up; the ids of tasks complete `hint`.
+fn profile(lab: &Lab) -> File {
+    let ids: Vec<&str> = lab.tasks.iter().map(|task| task.id.as_str()).collect();
+    // In single quotes bash takes every letter but the quote itself for what it is.
+    let ids = ids.join(" ").replace('\'', "");
+    let text = format!("{}HINTS='{ids}'\n{COMPLETE}", include_str!("profile.sh"));
+    File::new("/etc/profile.d/kubedrill.sh", text)
+}
+
+/// The words of a node take no file names.
+const COMPLETE: &str = r#"if [ -n "$BASH_VERSION" ] && [ -n "$PS1" ]; then
+  complete -W "$HINTS" hint
+  complete -W '' task check next skip goto finish
+fi
+unset HINTS
+"#;
 
 /// A machine that runs a kubelet.
 fn kubernetes_node(session: &Session, engine: &Engine, name: &str, address: Ipv4Addr) -> NodeSpec {
     let mut node = plain_node(session, engine, name, address);
     node.applets.extend(KUBERNETES_APPLETS.map(str::to_owned));
     node.units = vec!["kubelet.service".into()];
+    // The kubelet's package brings it, so that workers have it, too.
+    node.directories.push(Directory {
+        path: MANIFESTS.into(),
+        mode: 0o755,
+        uid: 0,
+    });
     node
 }
 
@@ -275,7 +306,7 @@ fn control_plane_files(
 }
 
 fn manifest_file(pod: &str, text: String) -> File {
-    File::new(format!("/etc/kubernetes/manifests/{pod}.yaml"), text).mode(0o600)
+    File::new(format!("{MANIFESTS}/{pod}.yaml"), text).mode(0o600)
 }
 
 /// The member beside an API server: its certificates and its static Pod.

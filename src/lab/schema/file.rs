@@ -196,6 +196,10 @@ pub struct FaultKeys {
     /// A process: the learner is let in when those of that name that ran have ended.
     #[schemars(default)]
     ends: String,
+    /// Processes of this name are stopped before the fault touches what they use, and killed
+    /// (SIGKILL) afterwards.
+    #[schemars(default)]
+    kills: String,
 }
 
 fn always() -> String {

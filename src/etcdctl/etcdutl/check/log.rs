@@ -120,7 +120,10 @@ fn snapshots(
     Ok(newest)
 }
 
-/// Whether snapshot, database and log tell one story (`server/verify/verify.go`).
+/// Whether snapshot, database and log tell one story (`server/verify/verify.go`). That function
+/// is for members that were stopped, and wants the database not to be ahead of what the log
+/// says is committed. A member that was killed may have applied an entry before it wrote down
+/// that it is committed; only an entry that the log does not have is somebody else's.
 fn fits(
     place: &str,
     audit: &wal::Audit,
@@ -150,12 +153,11 @@ fn fits(
     }
     let Some(state) = state else { return };
     let index = state.consistent_index;
-    if index > commit.max(snapshot.index) {
+    let last = audit.last_index.max(snapshot.index);
+    if index > last {
         report.error(
             place,
-            format!(
-                "the database has entry {index}, but only {commit} are committed here: it belongs to another log"
-            ),
+            format!("the database has entry {index}, but the log ends at {last}: it belongs to another log"),
         );
     }
     if index < snapshot.index {
@@ -175,5 +177,37 @@ fn fits(
             place,
             format!("it is that of member {local:x}, who is no member of the database"),
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is wrong with a log of 15 entries, 14 of which it knows to be committed, beside a
+    /// database that is as far as `index`.
+    fn found(index: u64) -> String {
+        let mut audit = wal::Audit {
+            first_index: 1,
+            last_index: 15,
+            ..wal::Audit::default()
+        };
+        audit.hard_state.commit = 14;
+        let state = State {
+            consistent_index: index,
+            term: 1,
+            members: Vec::new(),
+        };
+        let mut report = Report::default();
+        let snapshot = walpb::Snapshot::default();
+        fits("wal", &audit, &snapshot, Some(&state), None, &mut report);
+        report.text()
+    }
+
+    #[test]
+    fn a_member_that_was_killed_is_not_taken_for_another_one() {
+        assert_eq!(found(14), found(15));
+        let another = found(16);
+        assert!(another.contains("the log ends at 15"), "{another}");
     }
 }

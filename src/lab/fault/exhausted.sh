@@ -1,0 +1,24 @@
+# $1: the key
+etcdctl() { /usr/local/lib/kubedrill/kubedrill etcdctl "$@"; }
+pki=/etc/kubernetes/pki/etcd
+export ETCDCTL_API=3 ETCDCTL_ENDPOINTS=https://127.0.0.1:2379
+export ETCDCTL_CACERT=$pki/ca.crt ETCDCTL_CERT=$pki/server.crt ETCDCTL_KEY=$pki/server.key
+for attempt in $(seq 300); do
+  etcdctl endpoint health >/dev/null 2>&1 && break
+  sleep 0.1
+done
+junk=$(mktemp)
+# Large values first, then smaller ones, until not even a small one fits: the database's
+# size goes in pages of 4096 bytes, and so does the quota.
+for bytes in 900000 40000 1500; do
+  etcdctl alarm disarm >/dev/null
+  head -c $bytes /dev/urandom | base64 -w0 >"$junk"
+  for turn in $(seq 100); do
+    said=$(etcdctl put "$1" <"$junk" 2>&1) || break
+  done
+done
+rm -f "$junk"
+etcdctl alarm list | grep -q NOSPACE || {
+  echo "the quota is not used up after 120 MiB, and the last answer is: $said" >&2
+  exit 1
+}
