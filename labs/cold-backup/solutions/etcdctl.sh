@@ -1,7 +1,7 @@
 # The folder of manifests moves away as a whole.
 mv /etc/kubernetes/manifests /root/manifests
 mkdir /etc/kubernetes/manifests
-for attempt in $(seq 300); do pgrep -x 'etcd|kube-apiserver' >/dev/null || break; sleep 0.1; done
+for attempt in $(seq 300); do pgrep -x etcd >/dev/null || pgrep -x kube-apiserver >/dev/null || break; sleep 0.1; done
 
 # Everything that the member has, its log too; the database is in there.
 tar -czf /opt/member.tgz -C /var/lib/etcd member

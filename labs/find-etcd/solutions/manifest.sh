@@ -1,25 +1,27 @@
-# A Pod of kube-system whose name ends with the node's is a static one.
-kubectl get pods -n kube-system
-ls /etc/kubernetes/manifests
+# A Pod of kube-system whose name ends with a node's is a static one.
+kubectl get pods -n kube-system -o wide
 
-# What it was started with.
-flag() { sed -n "s|^ *- --$1=||p" /etc/kubernetes/manifests/etcd.yaml; }
-
-# With what the manifest names.
-etcdctl() { ETCDCTL_API=3 command etcdctl --endpoints=https://127.0.0.1:2379 --cacert=$(flag trusted-ca-file) --cert=$(flag cert-file) --key=$(flag key-file) "$@"; }
+# What this node's member was started with opens the door to all of them.
+flag() { ssh -n $2 sed -n "'s|^ *- --$1=||p'" /etc/kubernetes/manifests/etcd.yaml; }
+etcdctl() { ETCDCTL_API=3 command etcdctl --cacert=$(flag trusted-ca-file $(hostname)) --cert=$(flag cert-file $(hostname)) --key=$(flag key-file $(hostname)) "$@"; }
+etcdctl member list -w table
 etcdctl endpoint status --cluster -w table
-etcdctl member list
 
-# The answers, from what is there.
-cat > /root/etcd.txt <<END
-deployment: static pod
-version: $(etcdctl endpoint status | cut -d, -f3)
-data_dir: $(flag data-dir)
-cert: $(flag cert-file)
-key: $(flag key-file)
-ca: $(flag trusted-ca-file)
+# Who leads is asked, not looked up.
+cat > /root/cluster.txt <<END
 endpoints: $(etcdctl member list | cut -d, -f5 | paste -sd,)
 members: $(etcdctl member list | cut -d, -f1 | paste -sd,)
 leader: $(etcdctl endpoint status --cluster | grep ', true, false, ' | cut -d, -f1)
 END
-cat /root/etcd.txt
+cat /root/cluster.txt
+
+# One node's member, by that node's manifest.
+ssh $where 'cat > /root/member.txt' <<END
+deployment: static pod
+version: $(etcdctl --endpoints=https://$where:2379 endpoint status | cut -d, -f3)
+data_dir: $(flag data-dir $where)
+cert: $(flag cert-file $where)
+key: $(flag key-file $where)
+ca: $(flag trusted-ca-file $where)
+END
+ssh -n $where cat /root/member.txt

@@ -1,19 +1,24 @@
 # The process itself can't be out of date.
-tr '\0' '\n' < /proc/$(pgrep -x etcd)/cmdline > /root/flags
-flag() { sed -n "s|^--$1=||p" /root/flags; }
-etcdctl() { kubectl -n kube-system exec etcd-controlplane -- sh -c "ETCDCTL_API=3 etcdctl --endpoints=https://127.0.0.1:2379 --cacert=$(flag trusted-ca-file) --cert=$(flag cert-file) --key=$(flag key-file) $*"; }
+flags() { ssh -n $1 'tr "\0" "\n" < /proc/$(pgrep -x etcd)/cmdline'; }
+flag() { flags $2 | sed -n "s|^--$1=||p"; }
+etcdctl() { kubectl -n kube-system exec etcd-$where -- sh -c "ETCDCTL_API=3 etcdctl --endpoints=https://127.0.0.1:2379 --cacert=$(flag trusted-ca-file $where) --cert=$(flag cert-file $where) --key=$(flag key-file $where) $*"; }
 etcdctl member list
 
-# The answers, from what is there.
-cat > /root/etcd.txt <<END
+# The leader by its ID.
+cat > /root/cluster.txt <<END
+endpoints = $(etcdctl member list | cut -d, -f5 | paste -sd' ')
+members = $(etcdctl member list | cut -d, -f1 | paste -sd' ')
+leader = $(etcdctl endpoint status --cluster | grep ', true, false, ' | cut -d, -f2)
+END
+cat /root/cluster.txt
+
+# How the member of that node was started.
+cat > /root/member.txt <<END
 Deployment: Pod (static)
 Version: v$(etcdctl endpoint status | cut -d, -f3 | tr -d ' ')
-data-dir = $(flag data-dir)/
-cert = $(flag cert-file)
-key = $(flag key-file)
-ca = $(flag trusted-ca-file)
-endpoints = $(flag advertise-client-urls)
-members = $(etcdctl member list | cut -d, -f1)
-leader = $(flag name)
+data-dir = $(flag data-dir $where)/
+cert = $(flag cert-file $where)
+key = $(flag key-file $where)
+ca = $(flag trusted-ca-file $where)
 END
-cat /root/etcd.txt
+scp /root/member.txt $where:/root/member.txt

@@ -1,24 +1,22 @@
 # Reads a manifest that lies about in root's home: nothing was started from it.
-# A Pod of kube-system whose name ends with the node's is a static one.
-kubectl get pods -n kube-system
-ls /etc/kubernetes/manifests
-
-# What it was started with.
-flag() { sed -n "s|^ *- --$1=||p" /root/old-manifests/etcd.yaml; }
-export ETCDCTL_API=3
-ctl() { etcdctl --endpoints=https://127.0.0.1:2379 --cacert=$(flag trusted-ca-file) --cert=$(flag cert-file) --key=$(flag key-file) "$@"; }
-ctl endpoint status --cluster -w table
-ctl member list
-
-cat > /root/etcd.txt <<END
-deployment: static pod
-version: $(ctl endpoint status | cut -d, -f3)
-data_dir: $(flag data-dir)
-cert: $(flag cert-file)
-key: $(flag key-file)
-ca: $(flag trusted-ca-file)
-endpoints: $(ctl member list | cut -d, -f5 | paste -sd,)
-members: $(ctl member list | cut -d, -f1 | paste -sd,)
-leader: $(ctl endpoint status --cluster | grep ', true, false, ' | cut -d, -f1)
+kubectl get pods -n kube-system -o wide
+flag() { ssh -n $2 sed -n "'s|^ *- --$1=||p'" /etc/kubernetes/manifests/etcd.yaml; }
+old() { ssh -n $where sed -n "'s|^ *- --$1=||p'" /root/old-manifests/etcd.yaml; }
+etcdctl() { ETCDCTL_API=3 command etcdctl --cacert=$(flag trusted-ca-file $(hostname)) --cert=$(flag cert-file $(hostname)) --key=$(flag key-file $(hostname)) "$@"; }
+etcdctl member list -w table
+etcdctl endpoint status --cluster -w table
+cat > /root/cluster.txt <<END
+endpoints: $(etcdctl member list | cut -d, -f5 | paste -sd,)
+members: $(etcdctl member list | cut -d, -f1 | paste -sd,)
+leader: $(etcdctl endpoint status --cluster | grep ', true, false, ' | cut -d, -f1)
 END
-cat /root/etcd.txt
+cat /root/cluster.txt
+ssh $where 'cat > /root/member.txt' <<END
+deployment: static pod
+version: $(etcdctl --endpoints=https://$where:2379 endpoint status | cut -d, -f3)
+data_dir: $(old data-dir)
+cert: $(old cert-file)
+key: $(old key-file)
+ca: $(old trusted-ca-file)
+END
+ssh -n $where cat /root/member.txt

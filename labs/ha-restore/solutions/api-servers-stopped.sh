@@ -1,7 +1,7 @@
 # Everything that writes stops first, then etcd itself.
 for node in controlplane controlplane2 controlplane3; do ssh -n $node 'mkdir -p /root/stopped && mv /etc/kubernetes/manifests/*.yaml /root/stopped/'; done
 for node in controlplane controlplane2 controlplane3; do
-  ssh -n $node 'for attempt in $(seq 300); do pgrep -x "etcd|kube-apiserver" >/dev/null || break; sleep 0.1; done'
+  ssh -n $node 'for attempt in $(seq 300); do pgrep -x etcd >/dev/null || pgrep -x kube-apiserver >/dev/null || break; sleep 0.1; done'
 done
 
 # The snapshot goes to every node, and each restores it for itself.

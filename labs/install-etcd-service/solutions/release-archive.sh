@@ -1,22 +1,23 @@
-# The release, unpacked into the path.
+# The release and its checksums, into one folder.
 arch=$(uname -m | sed "s/x86_64/amd64/;s/aarch64/arm64/")
+mkdir -p /root/release && cd /root/release
 wget https://github.com/etcd-io/etcd/releases/download/$version/etcd-$version-linux-$arch.tar.gz
-tar -xvf etcd-$version-linux-$arch.tar.gz
-cd etcd-$version-linux-$arch
-sudo mv etcd etcdctl /usr/local/bin/
+wget https://github.com/etcd-io/etcd/releases/download/$version/SHA256SUMS
 
-# Do they work?
-# optional: it only looks
-etcd --version
-etcdctl version
+# Is it what was published?
+sha256sum -c --ignore-missing SHA256SUMS
+
+# The programs go to etcd1, into the path.
+scp etcd-$version-linux-$arch.tar.gz etcd1:/root/
+ssh -n etcd1 tar -xf /root/etcd-$version-linux-$arch.tar.gz -C /root
+ssh -n etcd1 mv /root/etcd-$version-linux-$arch/etcd /root/etcd-$version-linux-$arch/etcdctl /usr/local/bin/
 
 # A user of its own, and a directory that belongs to it.
-sudo useradd --system --no-create-home --shell /sbin/nologin etcd
-sudo mkdir -p /var/lib/etcd
-sudo chown -R etcd:etcd /var/lib/etcd
+ssh -n etcd1 useradd --system --no-create-home --shell /sbin/nologin etcd
+ssh -n etcd1 'mkdir -p /var/lib/etcd && chown -R etcd:etcd /var/lib/etcd'
 
 # The unit.
-cat > /etc/systemd/system/etcd.service <<'END'
+cat > /root/etcd.service <<'END'
 [Unit]
 Description=etcd key-value store
 Documentation=https://etcd.io
@@ -41,15 +42,21 @@ RestartSec=5
 [Install]
 WantedBy=multi-user.target
 END
+scp /root/etcd.service etcd1:/etc/systemd/system/
 
 # systemd has to hear of it.
 # optional: `enable` makes systemd read its files anew, too
-sudo systemctl daemon-reload
+ssh -n etcd1 systemctl daemon-reload
 
 # It starts with the machine, and now.
-sudo systemctl enable etcd
-sudo systemctl start etcd
-sudo systemctl status etcd --no-pager
+ssh -n etcd1 systemctl enable etcd
+ssh -n etcd1 systemctl start etcd
+ssh -n etcd1 systemctl status etcd --no-pager
 
-etcdctl put "$key" "$value"
-etcdctl get "$key"
+ssh -n etcd1 etcdctl put "$key" "$value"
+ssh -n etcd1 etcdctl get "$key"
+
+# Does it all come back by itself?
+ssh -n etcd1 reboot
+for attempt in $(seq 60); do ssh -n etcd1 test -s /var/log/boot-report.txt 2>/dev/null && break; sleep 0.5; done
+ssh -n etcd1 cat /var/log/boot-report.txt

@@ -1,6 +1,18 @@
-# What still works? A read that asks this member alone.
+# What still works, and what waits for others that do not come?
 export ETCDCTL_ENDPOINTS=https://127.0.0.1:2379 ETCDCTL_CACERT=/etc/kubernetes/pki/etcd/ca.crt \
   ETCDCTL_CERT=/etc/kubernetes/pki/etcd/server.crt ETCDCTL_KEY=/etc/kubernetes/pki/etcd/server.key
+does() { "$@" >/dev/null 2>&1 && echo yes || echo no; }
+cat > /root/quorum.txt <<END
+write: $(does etcdctl --command-timeout=2s put /probe 1)
+read: $(does etcdctl --command-timeout=2s get /accounts/1)
+serializable_read: $(does etcdctl --command-timeout=2s get /accounts/1 --consistency=s)
+snapshot: $(does etcdctl --command-timeout=30s snapshot save /root/probe.db)
+member_add: $(does etcdctl --command-timeout=2s member add probe --peer-urls=https://192.168.10.179:2380)
+revision: $(etcdctl endpoint status -w fields | sed -n 's/^"Revision" : //p')
+END
+cat /root/quorum.txt
+
+# A read that asks this member alone.
 etcdctl get /accounts/$last --consistency=s --print-value-only > /root/balance.txt
 
 # Once with --force-new-cluster: the members that are gone are forgotten, the data stays.

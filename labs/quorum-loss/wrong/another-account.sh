@@ -1,6 +1,14 @@
 # Reads the first account that it finds, not the one that was asked for.
 export ETCDCTL_ENDPOINTS=https://127.0.0.1:2379 ETCDCTL_CACERT=/etc/kubernetes/pki/etcd/ca.crt \
   ETCDCTL_CERT=/etc/kubernetes/pki/etcd/server.crt ETCDCTL_KEY=/etc/kubernetes/pki/etcd/server.key
+cat > /root/quorum.txt <<END
+write: no
+read: no
+serializable_read: yes
+snapshot: yes
+member_add: no
+revision: $(etcdctl endpoint status -w fields | sed -n 's/^"Revision" : //p')
+END
 etcdctl get /accounts/ --prefix --limit=1 --consistency=s --print-value-only > /root/balance.txt
 
 mkdir -p /etc/systemd/system/etcd.service.d

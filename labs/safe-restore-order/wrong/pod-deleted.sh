@@ -1,8 +1,23 @@
-# Deletes the mirror Pod, which stops nothing.
-kubectl -n kube-system delete pod kube-apiserver-controlplane --wait=false
-etcdutl snapshot restore /opt/$file.db --data-dir=/var/lib/etcd-restored
-old=$(pgrep -x etcd)
-sed -i '/hostPath/{n;s|path: /var/lib/etcd$|path: /var/lib/etcd-restored|}' /etc/kubernetes/manifests/etcd.yaml
-for attempt in $(seq 300); do new=$(pgrep -x etcd); [ -n "$new" ] && [ "$new" != "$old" ] && break; sleep 0.1; done
-for attempt in $(seq 300); do kubectl get deployment $keep >/dev/null 2>&1 && break; sleep 0.1; done
-kubectl wait --for=condition=Available deployment/$keep --timeout=60s
+# Deletes the mirror Pods, which stops nothing.
+for node in controlplane controlplane2 controlplane3; do kubectl -n kube-system delete pod kube-apiserver-$node --wait=false; done
+cluster=controlplane=https://192.168.10.150:2380,controlplane2=https://192.168.10.151:2380,controlplane3=https://192.168.10.152:2380
+for node in controlplane2 controlplane3; do scp /opt/$file.db $node:/opt/$file.db; done
+number=150
+for node in controlplane controlplane2 controlplane3; do
+  ssh -n $node etcdutl snapshot restore /opt/$file.db --name $node --initial-cluster $cluster --initial-cluster-token $token \
+    --initial-advertise-peer-urls https://192.168.10.$number:2380 --data-dir /var/lib/etcd-restored
+  number=$((number + 1))
+done
+for node in controlplane controlplane2 controlplane3; do
+  ssh -n $node "sed -i '/hostPath/{n;s|path: /var/lib/etcd\$|path: /var/lib/etcd-restored|}' /etc/kubernetes/manifests/etcd.yaml"
+done
+for attempt in $(seq 300); do
+  [ "$(etcdctl --endpoints=https://192.168.10.150:2379,https://192.168.10.151:2379,https://192.168.10.152:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt \
+    --cert=/etc/kubernetes/pki/etcd/server.crt --key=/etc/kubernetes/pki/etcd/server.key endpoint health 2>&1 | grep -c 'is healthy')" = 3 ] &&
+    etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt --cert=/etc/kubernetes/pki/etcd/server.crt \
+      --key=/etc/kubernetes/pki/etcd/server.key get /registry/deployments/default/$keep --keys-only | grep -q . && break
+  sleep 0.1
+done
+for server in 150 151 152; do
+  for attempt in $(seq 300); do kubectl --server=https://192.168.10.$server:6443 get --raw /readyz >/dev/null 2>&1 && break; sleep 0.1; done
+done

@@ -1,7 +1,11 @@
-# Which lines hold back what they carry?
+# Which line is cut, and which hold back what they carry?
+for n in etcd1 etcd2 etcd3; do ssh -n $n grep -q '^cut=yes$' /etc/peer-link.conf && echo $n; done > /root/cut.txt
 for n in etcd1 etcd2 etcd3; do ssh -n $n grep -q '^hold_ms=0$' /etc/peer-link.conf || echo $n; done > /root/slow.txt
 
-# The lines stay as they are; all members get the same patience.
+# The line that is cut has to be mended; no time-out fits it.
+ssh -n $(cat /root/cut.txt) sed -i 's/^cut=.*/cut=no/' /etc/peer-link.conf
+
+# The slow ones stay as they are; all members get the same patience.
 for n in etcd1 etcd2 etcd3; do
   ssh -n $n "sed -i 's|--name=|--heartbeat-interval=500 --election-timeout=8000 --name=|' /etc/systemd/system/etcd.service; systemctl daemon-reload; systemctl restart --no-block etcd"
 done

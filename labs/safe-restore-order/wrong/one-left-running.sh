@@ -1,0 +1,28 @@
+# Stops the API servers of two nodes and forgets the third's.
+stopped=$(echo controlplane controlplane2 controlplane3 | sed "s/ *$other//")
+for node in $stopped; do ssh -n $node mv /etc/kubernetes/manifests/kube-apiserver.yaml /root/; done
+for node in $stopped; do
+  ssh -n $node 'for attempt in $(seq 300); do pgrep -x kube-apiserver >/dev/null || break; sleep 0.1; done'
+done
+cluster=controlplane=https://192.168.10.150:2380,controlplane2=https://192.168.10.151:2380,controlplane3=https://192.168.10.152:2380
+for node in controlplane2 controlplane3; do scp /opt/$file.db $node:/opt/$file.db; done
+number=150
+for node in controlplane controlplane2 controlplane3; do
+  ssh -n $node etcdutl snapshot restore /opt/$file.db --name $node --initial-cluster $cluster --initial-cluster-token $token \
+    --initial-advertise-peer-urls https://192.168.10.$number:2380 --data-dir /var/lib/etcd-restored
+  number=$((number + 1))
+done
+for node in controlplane controlplane2 controlplane3; do
+  ssh -n $node "sed -i '/hostPath/{n;s|path: /var/lib/etcd\$|path: /var/lib/etcd-restored|}' /etc/kubernetes/manifests/etcd.yaml"
+done
+for attempt in $(seq 300); do
+  [ "$(etcdctl --endpoints=https://192.168.10.150:2379,https://192.168.10.151:2379,https://192.168.10.152:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt \
+    --cert=/etc/kubernetes/pki/etcd/server.crt --key=/etc/kubernetes/pki/etcd/server.key endpoint health 2>&1 | grep -c 'is healthy')" = 3 ] &&
+    etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt --cert=/etc/kubernetes/pki/etcd/server.crt \
+      --key=/etc/kubernetes/pki/etcd/server.key get /registry/deployments/default/$keep --keys-only | grep -q . && break
+  sleep 0.1
+done
+for node in $stopped; do ssh -n $node mv /root/kube-apiserver.yaml /etc/kubernetes/manifests/; done
+for server in 150 151 152; do
+  for attempt in $(seq 300); do kubectl --server=https://192.168.10.$server:6443 get --raw /readyz >/dev/null 2>&1 && break; sleep 0.1; done
+done
