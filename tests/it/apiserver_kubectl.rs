@@ -4,6 +4,9 @@
 //! A thread stands in for the kubelet: it says of every scheduled Pod that it runs,
 //! and lets deleted ones go.
 
+mod requests;
+mod settings;
+
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
@@ -75,6 +78,7 @@ fn certificates(directory: &Path) {
         .push(DnType::CommonName, "kubernetes");
     let ca = params.self_signed(&key).expect("signs");
     std::fs::write(directory.join("ca.crt"), ca.pem()).expect("writes");
+    std::fs::write(directory.join("ca.key"), key.serialize_pem()).expect("writes");
     let issuer = Issuer::new(params, key);
     leaf(&issuer, directory, "apiserver", "kube-apiserver", "");
     leaf(
@@ -125,6 +129,8 @@ impl Cluster {
             &[
                 format!("--kubeconfig={kcm}"),
                 format!("--root-ca-file={ca}"),
+                format!("--cluster-signing-cert-file={ca}"),
+                format!("--cluster-signing-key-file={}", cluster.file("ca.key")),
                 NO_HEALTH_PORT.to_owned(),
             ],
         );

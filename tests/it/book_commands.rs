@@ -111,6 +111,11 @@ fn at_a_terminal(home: &Home, block: &Block, word: &str) {
     let mut terminal = Running::on_a_terminal(home, &words);
     terminal.await_text("root@");
     terminal.say(&format!("{word}\n"));
+    if word == "finish" {
+        // The other labs are open yet.
+        terminal.await_text("[y/N]");
+        terminal.say("y\n");
+    }
     let ended = terminal.wait();
     assert_eq!(ended.status, 1, "{}: {ended:?}", block.place);
 }
@@ -157,6 +162,51 @@ fn what_a_learner_reads_runs_as_written() {
 #[test]
 fn a_lab_of_ones_own_is_proven_as_written() {
     tour(FOR_AUTHORS);
+}
+
+/// The labs of the table's rows that begin a line with `| about |`.
+fn rows_of_labs(page: &str) -> Vec<(String, Vec<String>)> {
+    let table = page.split("\n| about | labs |\n|---|---|\n").nth(1);
+    let rows = table.expect("a table of labs").lines();
+    rows.take_while(|line| line.starts_with('|'))
+        .map(|line| {
+            let mut cells = line.trim_matches('|').split('|').map(str::trim);
+            let about = cells.next().unwrap_or_default().to_owned();
+            let labs = cells.next().unwrap_or_default();
+            let labs = labs.split('`').skip(1).step_by(2);
+            (about, labs.map(str::to_owned).collect())
+        })
+        .collect()
+}
+
+/// `labs/order.toml` is the one source of the order; the book shows it.
+#[test]
+fn the_book_has_the_labs_in_their_order() {
+    let text = fs::read_to_string(labs().join("order.toml")).expect("the order");
+    let order: toml_edit::DocumentMut = text.parse().expect("TOML");
+    let groups = order["group"].as_array_of_tables().expect("groups");
+    let mut groups: Vec<(String, Vec<String>)> = groups
+        .iter()
+        .map(|group| {
+            let labs = group["labs"].as_array().expect("labs").iter();
+            let labs = labs.map(|lab| lab.as_str().expect("a name").to_owned());
+            let about = group["about"].as_str().expect("a text").to_owned();
+            (about, labs.collect())
+        })
+        .collect();
+    let mut named: Vec<String> = groups.iter().flat_map(|(_, labs)| labs.clone()).collect();
+    named.sort();
+    let mut there: Vec<String> = fs::read_dir(labs())
+        .expect("the labs")
+        .flatten()
+        .filter(|entry| entry.path().join("lab.toml").is_file())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    there.sort();
+    assert_eq!(named, there, "each lab has one place in the order");
+    // The page that shows the rest is about the first.
+    assert_eq!(groups.remove(0).1, [LAB]);
+    assert_eq!(rows_of_labs(&page("book/src/first-lab.md")), groups);
 }
 
 /// The command lines in the text of a page: `kubedrill …` between backquotes.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::support::{Ended, Home, Running, labs, run};
+use crate::support::{Ended, Home, LAB, Running, labs, run};
 
 /// What solves a lab that `new` made.
 const SOLVE: &str = "kubectl create configmap owner -n team --from-literal=name=$owner\n";
@@ -88,6 +88,13 @@ fn a_scripted_exam_is_graded_by_weight() {
     );
     home.await_quiet();
     assert!(!home.path().join("exams/sessions/trial").exists());
+    // The grade outlives the exam.
+    assert!(
+        ended.stderr.contains("exams/reports/trial.json"),
+        "{ended:?}"
+    );
+    let again = exam(&home, &["--report"], "").expect(0);
+    assert_eq!(again.stdout, ended.stdout);
 
     // Seventy per cent pass, and the end of the commands is the end of the exam.
     let ended = exam(&home, &["--set", "one.owner=ada"], SOLVE).expect(0);
@@ -122,6 +129,10 @@ fn an_interrupted_exam_goes_on_and_so_does_its_clock() {
         row.is_some_and(|row| row.contains("interrupted")),
         "{listed:?}"
     );
+    // Nobody is there to be asked, so nothing is thrown away.
+    let refused = exam(&home, &[], "").expect(2);
+    assert!(refused.stderr.contains("--resume goes on"), "{refused:?}");
+    assert!(kept.exists());
 
     // As if half an hour had passed but for a moment in which to go on.
     let text = fs::read_to_string(&kept).expect("the exam");
@@ -142,6 +153,33 @@ fn an_interrupted_exam_goes_on_and_so_does_its_clock() {
     assert!(!kept.exists());
     let none = exam(&home, &["--resume"], "").expect(2);
     assert!(none.stderr.contains("was not begun"), "{none:?}");
+    let mut never = home.kubedrill(["exam", "mixed", "--report"]);
+    let never = run(&mut never, "").expect(2);
+    assert!(never.stderr.contains("there is no report"), "{never:?}");
+}
+
+#[test]
+fn one_goes_to_an_open_lab_and_sees_them_all() {
+    let home = Home::new();
+    pack(&home);
+    // From the first to the second, back by name, and not to where one is.
+    let script = format!(
+        "touch /root/mark; goto 2\ntask\n{SOLVE}goto one\necho first $(ls /root)\ngoto 1\n\
+         next\ngoto 1\nskip\nkubectl -n team get configmap owner\nnext\n"
+    );
+    let ended = exam(&home, &["--seed", "1"], &script).expect(1);
+    let overview = [" 70 %  skipped", " 30 %  here"];
+    let told = [
+        "first mark\n",
+        "that is this lab",
+        "lab 1 is done with",
+        "no other lab",
+    ];
+    for line in overview.iter().chain(&told) {
+        assert!(ended.stderr.contains(line), "{line:?}: {ended:?}");
+    }
+    assert!(!ended.stderr.contains("NotFound"), "{ended:?}");
+    assert_eq!(grade(&ended)["earned_hundredths"], 3000, "{ended:?}");
 }
 
 #[test]
@@ -150,10 +188,19 @@ fn the_words_lead_on_at_a_terminal() {
     let mut file = pack(&home);
     let path = file.display().to_string();
     let mut sitting = Running::on_a_terminal(&home, &["exam", &path]);
-    sitting.await_text("Lab 1 of 2, 70 % of the exam. 29 minutes left.");
-    sitting.say("next\n");
-    sitting.await_text("Lab 2 of 2");
+    sitting.await_text("Lab 1 of 2, 70 % of the exam. 30 minutes left.");
     sitting.await_text("root@");
+    sitting.say("finish\n");
+    sitting.await_text("1 lab was not begun, 30 minutes are left. End the exam? [y/N]");
+    sitting.say("kubectl get pods\n");
+    sitting.await_text("That is no answer");
+    sitting.say("\n");
+    sitting.await_text("Nothing was changed.");
+    sitting.say("next\n");
+    sitting.await_text("for good");
+    sitting.say("y\n");
+    sitting.await_text("Lab 2 of 2");
+    sitting.await_text("  70 %  done");
     let more = run(&mut home.kubedrill(["shell"]), "hostname; ls /root").expect(0);
     assert!(more.stdout.starts_with("controlplane\n"), "{more:?}");
     // Whoever leaves the shell may come back.
@@ -165,9 +212,15 @@ fn the_words_lead_on_at_a_terminal() {
     sitting.await_text("[G/b]");
     sitting.say("\n");
     sitting.await_text("Lab 2 of 2");
+    // Nothing is open but this lab, so nothing is asked.
     sitting.say("finish\n");
     sitting.await_text("Not passed: 0 of 100 %, 66 are needed");
-    assert_eq!(sitting.wait().status, 1);
+    let ended = sitting.wait();
+    assert_eq!(ended.status, 1);
+    assert!(
+        ended.stdout.contains("--report` shows it again"),
+        "{ended:?}"
+    );
     home.await_quiet();
 
     // Outside of exams there are no such words.
@@ -175,6 +228,38 @@ fn the_words_lead_on_at_a_terminal() {
     let mut start = home.kubedrill(["start", "--discard"]);
     let ended = run(start.arg(file.join("one")), "next\n").expect(1);
     assert!(ended.stderr.contains("is a word of exams"), "{ended:?}");
+}
+
+#[test]
+fn on_a_node_kubedrill_does_its_words_and_says_where_the_others_are() {
+    let home = Home::new();
+    let script = "kubedrill task | head -1; kubedrill hint | head -1; kubedrill chek; echo $?\n\
+                  kubedrill list; kubedrill --help\n\
+                  kubedrill check --format json >/opt/grade; echo graded $?\n\
+                  grep -c earned_hundredths /opt/grade\n\
+                  /usr/local/lib/kubedrill/kubedrill etcdctl version | head -1\n\
+                  . /etc/profile.d/kubedrill.sh; grep -q \"HINTS='workload \" /etc/profile.d/kubedrill.sh\n\
+                  echo hints $?\n";
+    let mut start = home.kubedrill(["start", LAB, "--discard"]);
+    let ended = run(&mut start, script).expect(1);
+    for text in [
+        "Back up and restore etcd",
+        "Hints, `hint TASK`",
+        "\n2\n",
+        "This is a node of the lab. Its words are `task`, `hint` and `check`",
+        "graded 1\n",
+        "etcdctl version: 3.5",
+        "hints 0\n",
+    ] {
+        assert!(ended.stdout.contains(text), "{text:?}: {ended:?}");
+    }
+    for text in [
+        "there is no `kubedrill chek` here; did you mean `check`?",
+        "there is no `kubedrill list` here\n",
+        "in another terminal of your own machine",
+    ] {
+        assert!(ended.stderr.contains(text), "{text:?}: {ended:?}");
+    }
 }
 
 /// What is taken from the pack, what is put in its place, and the rule that tells.
@@ -235,6 +320,13 @@ fn the_packs_of_this_repository_fit_their_labs() {
     let home = Home::new();
     let packs = labs().join("packs");
     run(home.kubedrill(["lint"]).arg(&packs), "").expect(0);
+    let shelf = home.path().join("labs");
+    fs::create_dir(&shelf).expect("made");
+    run(home.kubedrill(["new"]).arg(shelf.join("one")), "").expect(0);
+    fs::write(shelf.join("order.toml"), "[[group]]\nlab = []\n").expect("written");
+    let flawed = run(home.kubedrill(["lint"]).arg(&shelf), "").expect(2);
+    assert!(flawed.stdout.contains("order.toml"), "{flawed:?}");
+    fs::remove_dir_all(&shelf).expect("removed");
     let listed = run(&mut home.kubedrill(["list", "--format", "json"]), "").expect(0);
     let rows: Value = serde_json::from_str(&listed.stdout).expect("JSON");
     let exams = rows.as_array().expect("a list").iter();

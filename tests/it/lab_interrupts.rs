@@ -87,7 +87,8 @@ fn interrupted_while_the_learner_works() {
         start.await_text("made");
         assert_eq!(home.state(), "running");
         let second = run(&mut home.kubedrill(["start", LAB]), "").expect(2);
-        assert!(second.stderr.contains("runs already"), "{second:?}");
+        let way_back = format!("runs already; `kubedrill shell --lab {LAB}` opens");
+        assert!(second.stderr.contains(&way_back), "{second:?}");
         start.signal(signal);
         let ended = start.wait();
         assert!(ended.status > 128, "{signal}: {ended:?}");
@@ -114,6 +115,21 @@ fn a_run_begins_again_when_asked_to() {
     )
     .expect(1);
     assert!(ended.stderr.contains("exit status: 3"), "{ended:?}");
+    let listed = run(&mut home.kubedrill(["list"]), "").expect(0);
+    let row = listed.stdout.lines().find(|line| line.starts_with(LAB));
+    assert!(
+        row.is_some_and(|row| row.contains("  0 of 10  ")),
+        "{listed:?}"
+    );
+    // Nobody is there to be asked, so nothing is thrown away.
+    let refused = run(&mut home.kubedrill(["start", LAB]), "echo never").expect(2);
+    for flag in ["--resume", "--again", "--discard"] {
+        assert!(refused.stderr.contains(flag), "{refused:?}");
+    }
+    assert_eq!(refused.stdout, "");
+    let mut resume = home.kubedrill(["start", LAB, "--resume"]);
+    let ended = run(&mut resume, "ls /opt").expect(1);
+    assert!(ended.stdout.starts_with("mine\n"), "{ended:?}");
     let mut again = home.kubedrill(["start", LAB, "--again"]);
     let ended = run(&mut again, "test -e /opt/mine && echo still there").expect(1);
     assert!(!ended.stdout.contains("still there"), "{ended:?}");
@@ -158,6 +174,40 @@ fn control_c_ends_the_preparation_but_not_the_lab() {
     let ended = terminal.wait();
     assert!(ended.stdout.contains("of 10 points"), "{ended:?}");
     expect_order(&home, true);
+}
+
+#[test]
+fn whoever_waits_for_a_grade_is_told_and_led_on() {
+    let home = Home::new();
+    let lab = "single-node-etcd";
+    let values = ["name=solo", "port=2379", "key=greeting", "value=hello"];
+    let mut args = vec!["start", lab];
+    args.extend(values.iter().flat_map(|value| ["--set", value]));
+    let mut terminal = Running::on_a_terminal(&home, &args);
+    terminal.await_text("root@");
+    // Nobody is at a file, or behind a pipe.
+    terminal.say("check >/root/grade 2>&1; grep -c looking: /root/grade\n");
+    terminal.await_text("\r\n0\r\n");
+    assert!(!terminal.so_far().contains("looking: etcd"));
+    terminal.say("check\n");
+    terminal.await_text("looking: etcd answers at http://192.168.10.171:2379 … 1 s");
+    terminal.await_text("Not yet: 0 of 6 points");
+    terminal.say(
+        "url=http://192.168.10.171:2379; etcd --name solo --data-dir /var/lib/etcd \
+         --listen-client-urls $url --advertise-client-urls $url >/root/log 2>&1 &\n\
+         until etcdctl --endpoints=$url put greeting hello; do sleep 0.2; done; check\n",
+    );
+    terminal.await_text("Solved: 6 of 6 points");
+    terminal.await_text("Next: `kubedrill start apiserver-wont-start`.");
+    terminal.say("exit\n");
+    terminal.await_text("Graded as at your last `check`.");
+    assert_eq!(terminal.wait().status, 0);
+    let listed = run(&mut home.kubedrill(["list"]), "").expect(0);
+    let row = listed.stdout.lines().find(|line| line.starts_with(lab));
+    assert!(
+        row.is_some_and(|row| row.contains("  solved  ")),
+        "{listed:?}"
+    );
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! Many labs, one after another and side by side, leave nothing on the host. The numbers
-//! are small here; `KUBEDRILL_STARTS` and `KUBEDRILL_SIDE_BY_SIDE` set larger ones.
+//! are small here; `KUBEDRILL_STARTS` and `KUBEDRILL_SIDE_BY_SIDE` set larger ones. And
+//! clusters as large as the format allows.
 
 use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
 use std::{env, fs, thread};
 
-use crate::support::{Home, Host, LAB, run};
+use crate::support::{Home, Host, LAB, program, run};
 
 fn number(variable: &str, default: usize) -> usize {
     env::var(variable).map_or(default, |value| value.parse().expect("a number"))
@@ -67,4 +70,186 @@ fn side_by_side() {
         expect_nothing_left(home);
     }
     assert_eq!(before, Host::now());
+}
+
+/// How many namespaces of each kind there may be in all when they are counted: one that a
+/// lab has kept is one too many.
+const NAMESPACES: usize = 3;
+
+/// A kernel's memory can't be asked how much of it a lab has left behind: other tests and
+/// caches use the same. But whatever of it outlives processes and files, tmpfs and network
+/// devices above all, hangs on namespaces, and those can be counted exactly: in a user
+/// namespace of its own that may have few, as many as there may be can be made, one in the
+/// other, only when labs have given back all of theirs. The kernel takes a moment to do so.
+const COUNTED: &str = r#"
+allow() {
+  for kind in cgroup ipc mnt net pid user uts; do
+    echo "$1" > /proc/sys/user/max_${kind}_namespaces || exit
+  done
+}
+nested=true
+for number in $(seq "$NAMESPACES"); do
+  nested="unshare --map-root-user --cgroup --ipc --mount --net --pid --uts --fork $nested"
+done
+all_free() {
+  allow "$NAMESPACES"
+  # What an attempt has made takes its moment, too: each waits longer than the one before.
+  for attempt in $(seq 0 9) $(seq 10 10 60); do
+    $nested 2> /dev/null && return
+    sleep "$((attempt / 10)).$((attempt % 10))"
+  done
+  echo "after start $1: $($nested 2>&1)"
+  exit 1
+}
+all_free 0
+# One more than all can't be made: they are counted indeed.
+unshare --map-root-user $nested 2> /dev/null && exit 1
+for number in $(seq "$STARTS"); do
+  allow 1000
+  said=$("$PROGRAM" start "$LAB" --discard 2>&1 <<< 'echo "here $(kubectl get nodes -o name | wc -l)"')
+  [[ $said == *"here 2"* ]] || { echo "start $number: $said"; exit 1; }
+  all_free "$number"
+done
+echo "started $STARTS"
+"#;
+
+#[test]
+fn namespaces_and_what_hangs_on_them_are_given_back() {
+    let home = Home::new();
+    let starts = number("KUBEDRILL_STARTS", 3);
+    let shared = || {
+        let shared = fs::read_dir("/dev/shm").into_iter().flatten().flatten();
+        let mut found: Vec<_> = shared.map(|entry| entry.file_name()).collect();
+        for kind in ["shm", "sem", "msg"] {
+            let text = fs::read_to_string(format!("/proc/sysvipc/{kind}")).unwrap_or_default();
+            found.push(text.lines().count().to_string().into());
+        }
+        found.sort();
+        found
+    };
+    let before = shared();
+    let mut command = Command::new("unshare");
+    home.set_up(command.args(["--user", "--map-root-user", "bash", "-c", COUNTED]));
+    command
+        .env("PROGRAM", program())
+        .env("LAB", LAB)
+        .env("STARTS", starts.to_string())
+        .env("NAMESPACES", NAMESPACES.to_string());
+    let ended = run(&mut command, "").expect(0);
+    assert_eq!(ended.stdout, format!("started {starts}\n"));
+    expect_nothing_left(&home);
+    assert_eq!(before, shared());
+}
+
+/// Ways to ask the members of a cluster by the API server's own credentials.
+const ASK: &str = r#"
+servers=$(sed -n 's/.*--etcd-servers=//p' /etc/kubernetes/manifests/kube-apiserver.yaml)
+pki=/etc/kubernetes/pki
+ask() {
+  etcdctl --endpoints "$servers" --cacert $pki/etcd/ca.crt \
+    --cert $pki/apiserver-etcd-client.crt --key $pki/apiserver-etcd-client.key "$@"
+}
+until_ok() {
+  for attempt in $(seq 300); do eval "$1" >/dev/null 2>&1 && return 0; sleep 0.05; done
+  echo "NEVER: $1"
+}
+"#;
+
+/// Starts a cluster of this shape, types `script` and expects `lines` of it; nothing of it
+/// is left afterwards.
+#[track_caller]
+fn boots(shape: &str, script: &str, lines: &[&str]) {
+    let home = Home::new();
+    let before = Host::now();
+    let dir = home.path().join("labs/large");
+    fs::create_dir_all(&dir).expect("a folder");
+    let lab = format!(
+        "[lab]\nid = \"large\"\ntitle = \"Many machines\"\n\n[cluster]\n{shape}\n\n[[task]]\n\
+         id = \"none\"\ntext = \"None.\"\n\n[[task.check]]\nfile = \"/root/none\"\n"
+    );
+    fs::write(dir.join("lab.toml"), lab).expect("written");
+    let mut start = home.kubedrill(["start", "--discard"]);
+    // Its exit status is the grade, and nothing is graded here.
+    let ended = run(start.arg(&dir), &format!("exec 2>&1\n{ASK}\n{script}")).expect(1);
+    for line in lines {
+        assert!(
+            ended.stdout.lines().any(|said| said == *line),
+            "no {line:?}: {ended:?}"
+        );
+    }
+    assert!(!ended.stdout.contains("NEVER"), "{ended:?}");
+    assert!(ended.took < Duration::from_secs(60), "{ended:?}");
+    expect_nothing_left(&home);
+    assert_eq!(before, Host::now());
+}
+
+#[test]
+fn five_control_planes() {
+    boots(
+        "control_planes = 5\nworkers = 0",
+        r#"
+        until_ok '[ $(kubectl -n kube-system get pods --no-headers | grep -c "1/1 *Running") = 20 ]'
+        echo "ready: $(kubectl get nodes --no-headers | grep -c ' Ready ')"
+        echo "healthy: $(ask endpoint health --cluster 2>&1 | grep -c 'is healthy')"
+        echo "leaders: $(ask endpoint status --cluster -w fields | grep -c '"Leader"') $(ask endpoint status --cluster -w json | grep -o '"leader":[0-9]*' | sort -u | wc -l)"
+        kubectl create configmap kept --from-literal=k=everywhere >/dev/null
+        for node in controlplane{,2,3,4,5}; do
+          echo "$node: $(kubectl --server https://$node:6443 get configmap kept -o jsonpath={.data.k})"
+        done
+        ssh controlplane5 systemctl stop kubelet </dev/null
+        echo "managers: $(kubectl -n kube-system get leases -o name | grep -c -e kube-scheduler -e kube-controller-manager)"
+        "#,
+        &[
+            "ready: 5",
+            "healthy: 5",
+            "leaders: 5 1",
+            "controlplane: everywhere",
+            "controlplane3: everywhere",
+            "controlplane5: everywhere",
+            "managers: 2",
+        ],
+    );
+}
+
+#[test]
+fn three_workers() {
+    boots(
+        "control_planes = 1\nworkers = 3",
+        r#"
+        kubectl create deploy web --image=nginx --replicas=9 >/dev/null
+        until_ok 'kubectl rollout status deploy web --timeout=20s'
+        echo "ready: $(kubectl get nodes --no-headers | grep -c ' Ready ')"
+        echo "spread: $(kubectl get pods -o jsonpath='{.items[*].spec.nodeName}' | tr ' ' '\n' | sort | uniq -c | xargs)"
+        for node in node01 node02 node03; do
+          echo "$node: $(ssh $node 'hostname; crictl ps -q | wc -l' </dev/null | xargs)"
+        done
+        "#,
+        &[
+            "ready: 4",
+            "spread: 3 node01 3 node02 3 node03",
+            "node01: node01 3",
+            "node02: node02 3",
+            "node03: node03 3",
+        ],
+    );
+}
+
+#[test]
+fn seven_external_members() {
+    boots(
+        "control_planes = 1\nworkers = 0\netcd = 7",
+        r#"
+        echo "members: $(ask member list | grep -c started)"
+        echo "healthy: $(ask endpoint health 2>&1 | grep -c 'is healthy')"
+        echo "ready: $(kubectl get nodes --no-headers | grep -c ' Ready ')"
+        kubectl create configmap kept --from-literal=k=v >/dev/null
+        for number in 1 2 3; do ssh etcd$number systemctl stop etcd </dev/null; done
+        until_ok 'kubectl create configmap with-four'
+        echo "with four: $(kubectl get configmaps -o name | grep -c -e kept -e with-four)"
+        for number in 1 2 3; do ssh etcd$number systemctl start etcd </dev/null; done
+        until_ok '[ $(ask endpoint health 2>&1 | grep -c "is healthy") = 7 ]'
+        echo "with all: $(ask endpoint health 2>&1 | grep -c 'is healthy')"
+        "#,
+        &["members: 7", "healthy: 7", "ready: 1", "with four: 2"],
+    );
 }

@@ -63,7 +63,23 @@ fn labs_that_are_not_there() {
             ["start", "etcd-backup-restor"],
             "did you mean `etcd-backup-restore`?",
         ),
-        (["start", "void"], "there is no lab `void`"),
+        (
+            ["start", "void"],
+            "there is no lab `void`; `kubedrill list` shows",
+        ),
+        (["start", "./nothere"], "there is no folder ./nothere"),
+        (["start", "./void"], "the folder ./void has no lab.toml"),
+        (
+            ["start", "mixed"],
+            "`mixed` is an exam, not a lab: `kubedrill exam mixed`",
+        ),
+        (
+            ["exam", "etcd-backup"],
+            "`etcd-backup` is a lab, not an exam: `kubedrill start etcd-backup`",
+        ),
+        (["star", "etcd-backup"], "Did you mean `kubedrill start`?"),
+        (["start", "--resume"], "`kubedrill list` shows the labs."),
+        (["exam", "--again"], "`kubedrill list` shows the exams."),
         (["verify", "void"], "void holds no folder with a lab.toml"),
         (
             ["stop", "etcd-backup-restore"],
@@ -79,6 +95,51 @@ fn labs_that_are_not_there() {
         assert_eq!(ended.stdout, "");
     }
     assert!(!home.sessions().exists(), "asking makes nothing");
+}
+
+#[test]
+fn what_else_is_typed_wrongly_is_told() {
+    let home = Home::new();
+    let lab = "etcd-backup-restore";
+    for (args, status, says) in [
+        (
+            vec!["grade", lab, "--submission", "none.sh"],
+            2,
+            "the submission none.sh: No such file",
+        ),
+        (
+            vec!["start", lab, "--set", "nope=1"],
+            2,
+            "no variable `nope`",
+        ),
+    ] {
+        let ended = run(&mut home.kubedrill(&args), "").expect(status);
+        assert!(ended.stderr.contains(says), "{args:?}: {ended:?}");
+        // What is not there is not offered.
+        assert!(!ended.stderr.contains(", nope"), "{args:?}: {ended:?}");
+    }
+    let without_tasks = home.path().join("none");
+    fs::create_dir(&without_tasks).expect("made");
+    let text =
+        "[lab]\nid = \"none\"\ntitle = \"None\"\n[[wrong]]\nscript = \"x\"\nloses = [\"a\"]\n";
+    fs::write(without_tasks.join("lab.toml"), text).expect("written");
+    let ended = run(&mut home.kubedrill(["lint", "none"]), "").expect(2);
+    assert!(ended.stdout.contains("the lab has no tasks"), "{ended:?}");
+    for name in ["a", "b"] {
+        fs::create_dir_all(home.sessions().join(name)).expect("made");
+    }
+    let ended = run(&mut home.kubedrill(["stop"]), "").expect(2);
+    let several = "several labs were started; name one of a, b";
+    assert!(ended.stderr.contains(several), "{ended:?}");
+    for (place, status, says) in [
+        ("/proc/nowhere", 5, "KUBEDRILL_HOME says which"),
+        ("relative", 1, "Ready after"),
+    ] {
+        let mut start = home.kubedrill(["start", "single-node-etcd", "--discard"]);
+        start.env("KUBEDRILL_HOME", place);
+        let ended = run(&mut start, "true").expect(status);
+        assert!(ended.stderr.contains(says), "{place}: {ended:?}");
+    }
 }
 
 #[test]

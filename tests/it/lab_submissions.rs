@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::support::{Home, Host, run};
+use crate::support::{Home, Host, Running, run};
 
 /// The script, how many points it gets of the two, and what is said of it.
 const SUBMISSIONS: &[(&str, &str, u64, &str)] = &[
@@ -73,6 +73,13 @@ const SUBMISSIONS: &[(&str, &str, u64, &str)] = &[
         "",
     ),
     (
+        "never-answers-the-grader",
+        "mv /etc/kubernetes/manifests/kube-apiserver.yaml /root/; while pgrep -x kube-apiserver; do sleep 0.1; done; \
+         printf 'listen=0.0.0.0:6443\\nto=127.0.0.1:9\\ncut=yes\\n' >/tmp/line; setsid peer-link /tmp/line & sleep 1",
+        0,
+        "",
+    ),
+    (
         "leaves-the-node",
         "mknod /tmp/disk b 8 0; cat /proc/1/root/etc/shadow; mount -t proc none /mnt; \
          ls /proc/*/root/../.. /mnt/*/root; ln -s / /opt/host; exec kubectl create configmap owner -n team --from-literal=name=$owner",
@@ -125,6 +132,26 @@ fn every_submission_is_graded_and_nothing_is_left() {
     let again: serde_json::Value = serde_json::from_str(&second.stdout).expect("JSON");
     assert_eq!(again[0], graded[0]);
     assert!(second.stderr.contains("right.sh: taken from"), "{second:?}");
+}
+
+/// What runs in a node has no terminal, and so none into which it could write or type.
+#[test]
+fn a_submission_does_not_reach_the_terminal_of_who_grades() {
+    let home = Home::new();
+    let lab = home.path().join("labs/small");
+    run(home.kubedrill(["new"]).arg(&lab), "").expect(0);
+    let script = "exec >/dev/null 2>&1\n\
+                  for terminal in /dev/tty* /dev/console /dev/pts/* /proc/*/fd/*; do\n\
+                  [ -c $terminal ] && [ ! $terminal -ef /dev/null ] && echo TYP''ED >$terminal\n\
+                  done\n\
+                  : </dev/tty || kubectl create configmap owner -n team --from-literal=name=$owner\n";
+    fs::write(home.path().join("types.sh"), script).expect("written");
+    let lab = lab.display().to_string();
+    let types = home.path().join("types.sh").display().to_string();
+    let ended = Running::on_a_terminal(&home, &["grade", "--submission", &types, &lab]).wait();
+    assert_eq!(ended.status, 0, "{ended:?}");
+    assert!(ended.stdout.contains("2 of 2 points"), "{ended:?}");
+    assert!(!ended.stdout.contains("TYPED"), "{ended:?}");
 }
 
 /// Without an API server the grader can't look: that is no failure of who is graded.

@@ -3,6 +3,7 @@
 
 mod apiserver_kubectl;
 mod book_commands;
+mod control_plane_behaviour;
 mod etcd_auth;
 mod etcd_cluster;
 mod etcd_conformance;
@@ -20,11 +21,14 @@ mod kubelet_node;
 mod lab_authoring;
 mod lab_backup_restore;
 mod lab_exam;
+mod lab_faults;
 mod lab_interrupts;
 mod lab_many;
 mod lab_mistakes;
 mod lab_submissions;
 mod node_tools;
+mod node_units;
+mod node_words;
 mod sandbox_fabric;
 mod seed_commands;
 mod support;

@@ -6,18 +6,22 @@ use std::process::Stdio;
 
 use sandbox::{Account, Directory, Exec, Fabric, FabricSpec, NodeSpec};
 
-fn fabric(session: &Path) -> Fabric {
+/// Two nodes, `etcd1` and `etcd2`, with the tools of a machine and nothing that runs.
+pub fn fabric(session: &Path) -> Fabric {
     let mut spec = FabricSpec::new(session);
-    spec.program = env!("CARGO_BIN_EXE_kubedrill").into();
+    spec.program = crate::support::program();
     for (name, number) in [("etcd1", 171), ("etcd2", 172)] {
         let mut node = NodeSpec::new(name, spec.subnet.host(number));
         node.applets = [
             "systemctl",
             "journalctl",
+            "hostnamectl",
+            "timedatectl",
             "sudo",
             "ssh",
             "scp",
             "apt",
+            "apt-cache",
             "apt-get",
             "wget",
             "curl",
@@ -45,7 +49,7 @@ fn fabric(session: &Path) -> Fabric {
 
 /// Runs `script` with its own text as standard input, as a script is run that is piped into
 /// a shell.
-fn bash(fabric: &Fabric, script: &str) -> String {
+pub fn bash(fabric: &Fabric, script: &str) -> String {
     let exec = Exec::bash(format!("exec 2>&1; {script}"));
     let output = fabric
         .command("etcd1", &exec)
@@ -57,7 +61,8 @@ fn bash(fabric: &Fabric, script: &str) -> String {
 }
 
 /// Each row: what is typed, and what must be printed somewhere. Rows build on each other.
-fn holds(fabric: &Fabric, rows: &[(&str, &str)]) {
+#[track_caller]
+pub fn holds(fabric: &Fabric, rows: &[(&str, &str)]) {
     for (typed, expected) in rows {
         let printed = bash(fabric, typed);
         assert!(printed.contains(expected), "{typed}\n{printed}");
@@ -109,6 +114,111 @@ fn files_and_commands_travel_between_nodes() {
                 "chmod 600 /tmp/a; scp /tmp/a etcd2:/tmp/m; ssh etcd2 stat -c %a /tmp/m",
                 "600",
             ),
+        ],
+    );
+}
+
+/// `script` types at a terminal of its own, 91 columns wide and 37 lines high.
+const TERMINAL: &str = "t() { script -qec \"stty cols 91 rows 37; $1\" /dev/null; }; ";
+
+#[test]
+fn ssh_brings_a_terminal_along() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let fabric = fabric(&dir.path().join("session"));
+    for (typed, expected) in [
+        // What is typed by a person at a prompt.
+        (
+            "t 'ssh etcd2' <<< $'tty; stty size; hostname\nexit 5'; echo \"left $?\"",
+            "/dev/pts/0\r\n37 91\r\netcd2\r\n",
+        ),
+        (
+            "t 'ssh etcd2' <<< 'exit 5'; echo \"left $?\"",
+            "Connection to etcd2 closed.\r\nleft 5\n",
+        ),
+        (
+            "t 'ssh -t etcd2 \"tty; stty size; exit 7\"' < /dev/null; echo \"left $?\"",
+            "/dev/pts/0\r\n37 91\r\nConnection to etcd2 closed.\r\nleft 7\n",
+        ),
+        (
+            "t 'ssh -t etcd2 \"cat; exit 3\"' <<< 'typed twice'; echo \"left $?\"",
+            "left 3\n",
+        ),
+        ("t 'ssh etcd2 tty' < /dev/null", "not a tty"),
+        ("t 'ssh -T etcd2 tty' < /dev/null", "not a tty"),
+        // A window that is made larger meanwhile.
+        (
+            "t '(sleep 0.5; stty cols 100 rows 20 < /dev/tty) & ssh -t etcd2 \
+             \"stty size; for a in {1..100}; do stty size | grep -q 20.100 && break; sleep 0.05; done; stty size\"' \
+             < /dev/null",
+            "37 91\r\n20 100\r\n",
+        ),
+        // What has no terminal gets none, and is told so.
+        (
+            "ssh -t etcd2 'tty; exit 4' < /dev/null; echo $?",
+            "Pseudo-terminal will not be allocated because stdin is not a terminal.\nnot a tty\n4\n",
+        ),
+        ("ssh -tt etcd2 tty < /dev/null", "/dev/pts/0"),
+        (
+            "ssh etcd2 <<< 'echo \"here $(hostname)\"; exit 6'; echo $?",
+            "Pseudo-terminal will not be allocated because stdin is not a terminal.\nhere etcd2\n6\n",
+        ),
+        (
+            "ssh -q etcd2 <<'END'\nset -- a b\necho \"$# $(hostname)\"\nEND\necho $?",
+            "2 etcd2\n0\n",
+        ),
+        ("ssh -q etcd2 <<< 'tty'", "not a tty\n"),
+        (
+            "ssh nobody-of-that-name@etcd2 true; echo $?",
+            "nobody-of-that-name@etcd2: Permission denied (publickey,password).",
+        ),
+        (
+            "ssh -p 2222 etcd2 true; echo $?",
+            "ssh: connect to host etcd2 port 2222: Connection refused\n255\n",
+        ),
+        ("ssh -Z etcd2; echo $?", "unknown option -- Z\nusage: ssh "),
+        ("ssh; echo $?", "usage: ssh "),
+    ] {
+        // The end of its input is typed as well, at any moment, and echoed.
+        let printed = bash(&fabric, &format!("{TERMINAL}{typed}")).replace("^@", "");
+        assert!(printed.contains(expected), "{typed}\n{printed:?}");
+        assert!(!printed.contains("never"), "{typed}\n{printed:?}");
+    }
+}
+
+#[test]
+fn several_files_and_directories_are_copied_both_ways() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let fabric = fabric(&dir.path().join("session"));
+    holds(
+        &fabric,
+        &[
+            (
+                "cd /tmp; echo a > a; echo b > b; scp a b etcd2:/srv/; ssh etcd2 'cat /srv/[ab]'",
+                "a\nb\n",
+            ),
+            (
+                "mkdir /tmp/back; scp 'etcd2:/srv/*' /tmp/back/; cat /tmp/back/*",
+                "a\nb\n",
+            ),
+            ("scp etcd2:/srv/a etcd2:/srv/c; ssh etcd2 cat /srv/c", "a\n"),
+            (
+                "cd /tmp; mkdir -p d/e; echo f > d/e/f; chmod 640 d/e/f; ln -s f d/e/l; mkdir d/empty; \
+                 scp -rp d etcd2:/srv/; ssh etcd2 'cd /srv; find d | sort; cat d/e/l; stat -c %a d/e/f'",
+                "d\nd/e\nd/e/f\nd/e/l\nd/empty\nf\n640\n",
+            ),
+            (
+                "scp -r etcd2:/srv/d /tmp/back/; cd /tmp/back; find d | sort; cat d/e/f",
+                "d\nd/e\nd/e/f\nd/e/l\nd/empty\nf\n",
+            ),
+            (
+                "scp -r etcd2:/srv/absent /tmp/; echo $?",
+                "/srv/absent: No such file or directory\n1\n",
+            ),
+            (
+                "scp -P 22 -o StrictHostKeyChecking=no /tmp/a etcd2:; ssh etcd2 cat /root/a",
+                "a\n",
+            ),
+            ("scp /tmp/a; echo $?", "usage: scp "),
         ],
     );
 }
@@ -313,12 +423,18 @@ fn services_of_all_types_timers_and_edits() {
             ),
             ("EDITOR=false systemctl edit plain; echo $?", "1"),
             ("systemctl mask note; echo $?", "already exists"),
+            (
+                "rm /usr/local/bin/apt-get; type -P apt-get || echo gone",
+                "gone",
+            ),
         ],
     );
     fabric.reboot("etcd1").expect("it boots again");
     holds(
         &fabric,
         &[
+            // What was taken off a machine does not come back by a reboot.
+            ("[ -e /usr/local/bin/apt-get ] || echo gone", "gone"),
             ("systemctl is-active plain | grep -x active", "active"),
             ("systemctl is-active daemon", "inactive"),
             ("systemctl is-active note.timer | grep -x active", "active"),

@@ -170,6 +170,13 @@ fn two_nodes_boot_talk_stop_and_boot_again() {
     file.read_to_string(&mut text).expect("read");
     assert_eq!(text, "text");
 
+    // The card of a machine is the same after a reboot, for those who know its address.
+    let card = bash(
+        &fabric,
+        "node01",
+        "ip -brief link show eth0 | tr -s ' ' | cut -d' ' -f3",
+    );
+    assert!(card.starts_with("02:42:"), "{card}");
     other.kill_node("node01").expect("kill");
     assert_eq!(other.node_state("node01").expect("state"), NodeState::Down);
     assert!(matches!(
@@ -184,6 +191,14 @@ fn two_nodes_boot_talk_stop_and_boot_again() {
             "cat '/opt/a b/c'; ping -c1 x 2>/dev/null; hostname"
         ),
         "textnode01\n"
+    );
+    assert_eq!(
+        bash(
+            &fabric,
+            "node01",
+            "ip -brief link show eth0 | tr -s ' ' | cut -d' ' -f3"
+        ),
+        card
     );
     other.stop().expect("stop");
     assert!(Fabric::attach(&session).expect("attach").is_none());

@@ -15,14 +15,21 @@ use rows::{Row, STAYS};
 const WORDS: &str = r#"
 exec 2>&1
 cd /root
+# Whether the first file holds all the texts after it.
+holds() {
+  local file=$1 text
+  shift
+  for text; do grep -qF -e "$text" "$file" || return 1; done
+}
 row() {
-  local number=$1 kind=$2 typed=$3 text=$4 attempt status
+  local number=$1 kind=$2 typed=$3 attempt status
+  shift 3
   printf '\n@@ row\n'
   case $kind in
   stays)
     eval "$typed" >/tmp/row-$number 2>&1 </dev/null &
     for attempt in $(seq 400); do
-      grep -qF -e "$text" /tmp/row-$number && break
+      holds /tmp/row-$number "$@" && break
       kill -0 $! || break
       sleep 0.05
     done
@@ -34,7 +41,7 @@ row() {
     for attempt in $(seq 200); do
       eval "$typed" >/tmp/row-$number 2>&1 </dev/null
       status=$?
-      [ -z "$text" ] || grep -qF -e "$text" /tmp/row-$number && break
+      holds /tmp/row-$number "$@" && break
       sleep 0.05
     done
     cat /tmp/row-$number
@@ -73,8 +80,12 @@ fn script(rows: &[Row]) -> String {
             _ if typed.starts_with("kubectl get") => "looks",
             _ => "acts",
         };
-        let text = prints.first().unwrap_or(&"");
-        script += &format!("row {number} {kind} {} {}\n", quoted(typed), quoted(text));
+        let texts: Vec<_> = prints.iter().map(|text| quoted(text)).collect();
+        script += &format!(
+            "row {number} {kind} {} {}\n",
+            quoted(typed),
+            texts.join(" ")
+        );
     }
     script
 }
