@@ -197,7 +197,9 @@ fn five_control_planes() {
           echo "$node: $(kubectl --server https://$node:6443 get configmap kept -o jsonpath={.data.k})"
         done
         ssh controlplane5 systemctl stop kubelet </dev/null
-        echo "managers: $(kubectl -n kube-system get leases -o name | grep -c -e kube-scheduler -e kube-controller-manager)"
+        leases="kubectl -n kube-system get leases -o name | grep -c -e kube-scheduler -e kube-controller-manager"
+        until_ok '[ $(eval $leases) = 2 ]'
+        echo "managers: $(eval $leases)"
         "#,
         &[
             "ready: 5",

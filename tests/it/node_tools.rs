@@ -424,7 +424,7 @@ fn services_of_all_types_timers_and_edits() {
             ("EDITOR=false systemctl edit plain; echo $?", "1"),
             ("systemctl mask note; echo $?", "already exists"),
             (
-                "rm /usr/local/bin/apt-get; type -P apt-get || echo gone",
+                "rm /usr/local/bin/apt-get; [ -e /usr/local/bin/apt-get ] || echo gone",
                 "gone",
             ),
         ],
