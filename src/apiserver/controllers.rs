@@ -240,7 +240,8 @@ async fn manage(flags: Flags) -> Result<(), String> {
     Ok(())
 }
 
-/// Who signs certificates; nobody, as in the reference, without both files.
+/// Who signs certificates; nobody, as in the reference, without both files. Files that can't
+/// be read end the program, as there.
 fn signing(flags: &Flags) -> Result<Option<signer::Authority>, String> {
     const YEAR_IN_MS: u64 = 365 * 24 * 3600 * 1000;
     let most = flags
@@ -248,6 +249,15 @@ fn signing(flags: &Flags) -> Result<Option<signer::Authority>, String> {
         .map_err(|e| e.to_string())?;
     let file = |name: &str| flags.get(name).filter(|path| !path.is_empty());
     let files = file("cluster-signing-cert-file").zip(file("cluster-signing-key-file"));
+    for (what, path) in files
+        .iter()
+        .flat_map(|(cert, key)| [("cert", cert), ("key", key)])
+    {
+        std::fs::read(path).map_err(|error| {
+            let why = gowords::errno(&error);
+            format!("error reading CA {what} file {path:?}: open {path}: {why}")
+        })?;
+    }
     Ok(files.map(|(cert, key)| signer::Authority {
         cert: cert.to_owned(),
         key: key.to_owned(),

@@ -95,7 +95,7 @@ fn run(
     words: &[&str],
     input: &[u8],
 ) -> Result<(), String> {
-    let line = [&["/bin/sh", "-c", script, "sh"], words].concat();
+    let line = [&["/bin/bash", "-c", script, "bash"], words].concat();
     let mut child = fabric
         .command(node, &Exec::new(line))
         .map_err(|error| error.to_string())?

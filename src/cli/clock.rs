@@ -101,14 +101,17 @@ impl Clock {
         let open = self.count(State::Skipped) + self.count(State::ToCome);
         let can_ask = can_ask && open > 0 && !self.time_left().is_zero();
         let leave = match word {
-            "next" if can_ask && !self.warned.swap(true, Ordering::SeqCst) => {
+            "next" if can_ask && !self.warned.load(Ordering::SeqCst) => {
                 return Ok(Said::Asks(
                     "`next` is done with this lab for good; `skip` puts it off and keeps it. Done \
                      with it? (This is asked once.)"
                         .into(),
                 ));
             }
-            "next" => Leave::Next,
+            "next" => {
+                self.warned.store(true, Ordering::SeqCst);
+                Leave::Next
+            }
             "skip" if open == 0 => {
                 return Err(Error::Usage(
                     "there is no other lab to go to; `finish` ends the exam".into(),
@@ -223,10 +226,15 @@ mod tests {
     #[test]
     fn next_says_once_that_it_is_for_good() {
         let clock = clock(&MANY, 600);
-        assert!(matches!(clock.take("next", None, true), Ok(Said::Asks(_))));
-        assert_eq!(clock.left(), None);
-        let said = clock.take("next", None, true).expect("a word");
-        assert_eq!(said, Said::Leaves(Leave::Next));
+        // Whoever says no is asked again; whoever has said yes knows.
+        for _ in 0..2 {
+            assert!(matches!(clock.take("next", None, true), Ok(Said::Asks(_))));
+            assert_eq!(clock.left(), None);
+        }
+        for can_ask in [false, true] {
+            let said = clock.take("next", None, can_ask).expect("a word");
+            assert_eq!(said, Said::Leaves(Leave::Next));
+        }
     }
 
     #[test]

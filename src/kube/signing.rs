@@ -9,6 +9,7 @@ use base64::Engine as _;
 use rcgen::{KeyPair, SigningKey as _};
 use serde_json::Value;
 use x509_parser::certification_request::X509CertificationRequest;
+use x509_parser::error::X509Error;
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::oid_registry::OID_X509_SERIALNUMBER;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, parse_x509_pem};
@@ -77,6 +78,12 @@ impl Request {
         }
         let (_, request) =
             X509CertificationRequest::from_der(&block.contents).map_err(|e| e.to_string())?;
+        // Of a kind of key that is not known here nothing can be said.
+        if let Err(X509Error::SignatureVerificationError) = request.verify_signature() {
+            return Err(
+                "the request is not signed by its own key: verification failure".to_owned(),
+            );
+        }
         let info = &request.certification_request_info;
         let first = info.subject.iter_common_name().next();
         let mut names = Vec::new();
@@ -427,6 +434,29 @@ mod tests {
         params.not_after = time::OffsetDateTime::from_unix_timestamp(2_500_000_000).unwrap();
         let key = KeyPair::generate().unwrap();
         (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+    }
+
+    #[test]
+    fn a_request_over_anothers_key_is_refused() {
+        let key = || KeyPair::generate().unwrap();
+        let params = CertificateParams::default();
+        let (own, other) = (key(), key());
+        let request = params.serialize_request(&own).unwrap();
+        let signed = request.pem().unwrap();
+        assert!(Request::parse(signed.as_bytes()).is_ok());
+        let mut der = request.der().to_vec();
+        let (mine, others) = (own.public_key_raw(), other.public_key_raw());
+        let at = der
+            .windows(mine.len())
+            .position(|part| part == mine)
+            .unwrap();
+        der[at..at + mine.len()].copy_from_slice(others);
+        let base64 = base64::engine::general_purpose::STANDARD.encode(der);
+        let forged = format!(
+            "-----BEGIN CERTIFICATE REQUEST-----\n{base64}\n-----END CERTIFICATE REQUEST-----\n"
+        );
+        let refused = Request::parse(forged.as_bytes()).unwrap_err();
+        assert!(refused.contains("verification failure"), "{refused}");
     }
 
     #[test]

@@ -136,7 +136,7 @@ enum Amount {
 /// Something that is run on the node as root, once the fault's files are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// For `/bin/sh -c`.
+    /// For `bash -c`.
     pub script: &'static str,
     /// Its `$1`, `$2`…
     pub words: Vec<String>,

@@ -28,31 +28,71 @@ type Answer = Result<String, String>;
 
 /// The applet `hostnamectl`.
 pub(crate) fn run_hostnamectl(args: &[OsString]) -> ExitCode {
-    finish(hostname(&words(args), Path::new("/")))
+    finish(hostname(&words(args), Path::new("/")), "hostnamectl")
 }
 
 /// The applet `timedatectl`.
 pub(crate) fn run_timedatectl(args: &[OsString]) -> ExitCode {
-    finish(time(&words(args), Path::new("/")))
+    finish(time(&words(args), Path::new("/")), "timedatectl")
 }
 
-/// The verb and what follows it: options change nothing here but `--help`.
 fn words(args: &[OsString]) -> Vec<String> {
-    let words = args.iter().skip(1).map(|word| word.to_string_lossy());
+    let words = args.iter().skip(1);
     words
-        .filter(|word| !word.starts_with('-') || *word == "-h" || *word == "--help")
-        .map(std::borrow::Cow::into_owned)
+        .map(|word| word.to_string_lossy().into_owned())
         .collect()
 }
 
-fn finish(answer: Answer) -> ExitCode {
+/// What options ask for, apart from the verb and its arguments.
+#[derive(Default)]
+struct Options {
+    verb: Vec<String>,
+    /// `-p`, `--property`: none means all.
+    properties: Vec<String>,
+    /// `--value`
+    value: bool,
+    /// `--static`, `--transient`, `--pretty`
+    only: Option<String>,
+}
+
+fn options(words: &[String]) -> Result<Options, String> {
+    let mut options = Options::default();
+    let mut rest = words.iter();
+    while let Some(word) = rest.next() {
+        match word.as_str() {
+            "-h" | "--help" => options.verb = vec!["--help".to_owned()],
+            "-a" | "--all" | "-l" | "--full" | "--no-pager" | "--no-ask-password" => {}
+            "--value" => options.value = true,
+            "--static" | "--transient" | "--pretty" => options.only = Some(word.clone()),
+            "-p" | "--property" => {
+                let name = rest.next();
+                let name =
+                    name.ok_or_else(|| format!("option requires an argument -- '{word}'"))?;
+                options.properties.push(name.clone());
+            }
+            _ => match word.strip_prefix("--property=").or(word.strip_prefix("-p")) {
+                Some(name) => options.properties.push(name.to_owned()),
+                None if word.starts_with('-') => {
+                    return Err(format!("unrecognized option '{word}'"));
+                }
+                None => options.verb.push(word.clone()),
+            },
+        }
+    }
+    Ok(options)
+}
+
+fn finish(answer: Answer, program: &str) -> ExitCode {
     match answer {
         Ok(text) => {
             print!("{text}");
             ExitCode::SUCCESS
         }
         Err(text) => {
-            eprintln!("{text}");
+            match text.starts_with("option ") || text.starts_with("unrecognized ") {
+                true => eprintln!("{program}: {text}"),
+                false => eprintln!("{text}"),
+            }
             ExitCode::FAILURE
         }
     }
@@ -64,9 +104,19 @@ fn read(root: &Path, path: &str) -> String {
 }
 
 fn hostname(words: &[String], root: &Path) -> Answer {
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let options = options(words)?;
+    let words: Vec<&str> = options.verb.iter().map(String::as_str).collect();
     let name = nix::unistd::gethostname().unwrap_or_default();
     let name = name.to_string_lossy();
+    match (&words[..], options.only.as_deref()) {
+        ([] | ["status" | "hostname"], Some("--static")) => {
+            return Ok(read(root, "etc/hostname") + "\n");
+        }
+        ([] | ["status" | "hostname"], Some("--transient")) => return Ok(format!("{name}\n")),
+        // Nobody has given it a pretty one.
+        ([] | ["status" | "hostname"], Some(_)) => return Ok("\n".to_owned()),
+        _ => {}
+    }
     match words[..] {
         [] | ["status"] => {
             let own = read(root, "etc/hostname");
@@ -93,7 +143,7 @@ fn hostname(words: &[String], root: &Path) -> Answer {
             Ok(table(&rows))
         }
         ["hostname"] => Ok(format!("{name}\n")),
-        ["-h" | "--help", ..] | [_, "-h" | "--help", ..] => Ok(format!("{HOSTNAMECTL}\n")),
+        ["--help", ..] => Ok(format!("{HOSTNAMECTL}\n")),
         ["hostname" | "set-hostname", ..] => Err(
             "Could not set hostname: a node keeps the name that its lab gives it, by which the \
              other nodes find it"
@@ -133,7 +183,8 @@ fn zone(root: &Path) -> String {
 }
 
 fn time(words: &[String], root: &Path) -> Answer {
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let options = options(words)?;
+    let words: Vec<&str> = options.verb.iter().map(String::as_str).collect();
     match words[..] {
         [] | ["status"] => {
             let now = Timestamp::now();
@@ -159,13 +210,28 @@ fn time(words: &[String], root: &Path) -> Answer {
                 ("RTC in local TZ", "no".to_owned()),
             ]))
         }
-        ["show"] => Ok(format!(
-            "Timezone={}\nLocalRTC=no\nCanNTP=no\nNTP=no\n",
-            zone(root)
-        )),
+        ["show"] => {
+            let zone = zone(root);
+            let all = [
+                ("Timezone", zone.as_str()),
+                ("LocalRTC", "no"),
+                ("CanNTP", "no"),
+                ("NTP", "no"),
+            ];
+            let asked = |name: &str| {
+                options.properties.is_empty() || options.properties.iter().any(|p| p == name)
+            };
+            let shown = all.iter().filter(|(name, _)| asked(name));
+            Ok(shown
+                .map(|(name, value)| match options.value {
+                    true => format!("{value}\n"),
+                    false => format!("{name}={value}\n"),
+                })
+                .collect())
+        }
         ["list-timezones"] => Ok(zones(root)),
         ["set-timezone", name] => set_zone(name, root),
-        ["-h" | "--help", ..] | [_, "-h" | "--help", ..] => Ok(format!("{TIMEDATECTL}\n")),
+        ["--help", ..] => Ok(format!("{TIMEDATECTL}\n")),
         ["set-timezone", ..] => Err("Too few arguments.".to_owned()),
         ["set-time" | "set-ntp" | "set-local-rtc", ..] => Err(
             "Failed to set time: the clock of a node is the host's, which no node may set"
@@ -248,7 +314,20 @@ mod tests {
         assert_eq!(zone(root), "Europe/Berlin");
         let shown = time(&line("show"), root).expect("shown");
         assert!(shown.starts_with("Timezone=Europe/Berlin\n"), "{shown}");
-        for refused in ["set-time 12:00", "set-ntp yes", "frobnicate"] {
+        for property in [
+            "show -p Timezone --value",
+            "show --property=Timezone --value",
+        ] {
+            let shown = time(&line(property), root).expect("shown");
+            assert_eq!(shown, "Europe/Berlin\n", "{property}");
+        }
+        for refused in [
+            "--frobnicate",
+            "show -p",
+            "set-time 12:00",
+            "set-ntp yes",
+            "frobnicate",
+        ] {
             assert!(time(&line(refused), root).is_err(), "{refused}");
         }
     }

@@ -37,7 +37,8 @@ exists = true
 /// never does; `phase` is what the runtime says of the newest container of a name.
 const WORDS: &str = r#"
 until_ok() {
-  for attempt in $(seq 300); do eval "$1" >/dev/null 2>&1 && return 0; sleep 0.05; done
+  local deadline=$((SECONDS + 60))
+  while [ $SECONDS -lt $deadline ]; do eval "$1" >/dev/null 2>&1 && return 0; sleep 0.05; done
   echo "NEVER: $1"
 }
 newest() { crictl ps -a -q --name "^$1\$" | head -n 1; }

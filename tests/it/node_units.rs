@@ -227,7 +227,8 @@ fn oneshots_environment_files_and_restarts() {
             ),
             // It ended well: that is no failure.
             (
-                "systemctl start calm; sleep 0.3; cat /run/calm; systemctl is-active calm",
+                "systemctl start calm; for a in $(seq 200); do systemctl -q is-active calm || break; sleep 0.02; done; \
+                 cat /run/calm; systemctl is-active calm",
                 "run\ninactive\n",
             ),
         ],
@@ -482,13 +483,14 @@ fn the_journal_is_searched_and_followed() {
                 "Started speaker.service - speaker.service.\nbegun\nagain\n",
             ),
             (
-                "timeout 0.5 journalctl -f -n 1 -o cat; echo $?",
+                "timeout 3 journalctl -f -n 1 -o cat; echo $?",
                 "again\n124\n",
             ),
             // A reader that has seen enough ends it.
             (
-                "(sleep 0.2; systemctl start two) & timeout 10 journalctl -fn0 -o cat | head -1; \
-                 systemctl start two; wait; echo ended",
+                // It may begin to look late: `two` is started until it has seen one.
+                "touch /run/looks; (while [ -e /run/looks ]; do systemctl start two; sleep 0.2; done) & \
+                 timeout 30 journalctl -fn0 -u two -o cat | { head -1; rm /run/looks; }; wait; echo ended",
                 "Starting two.service - two.service...\nended\n",
             ),
         ],
@@ -538,7 +540,8 @@ fn process_1_stays_as_small_as_it_was() {
             &fabric,
             &format!(
                 "for round in $(seq {rounds}); do systemctl restart runs; systemctl start fails; \
-                 systemctl status runs; done > /dev/null 2>&1; ssh -q etcd2 true; sleep 0.1; {HELD}"
+                 systemctl status runs; done > /dev/null 2>&1; ssh -q etcd2 true; \
+                 for a in $(seq 100); do pgrep -x false > /dev/null || break; sleep 0.02; done; {HELD}"
             ),
         );
         let numbers: Vec<u64> = printed

@@ -1,9 +1,9 @@
-//! Whose Pods are whose: a set lets go of what does not match it any more, and adopts
-//! orphans that do. (`pkg/controller/controller_ref_manager.go`, 1.32.)
+//! Whose children are whose: a set lets go of what does not match it any more, and adopts
+//! orphans that do; so does a Deployment with its sets. (`pkg/controller/controller_ref_manager.go`, 1.32.)
 
 use std::sync::Arc;
 
-use kube::object::{self, at, list};
+use kube::object::{self, at, list, text};
 use kube::selector::LabelSelector;
 use serde_json::{Value, json};
 
@@ -31,7 +31,9 @@ pub(super) async fn claim(
                 mine.push(pod);
             } else if !object::deleting(set) {
                 // It was relabelled away: let it go.
-                set_owners(shared, pods, &pod, Value::Null).await?;
+                let mut owners = list(&pod, "metadata.ownerReferences").to_vec();
+                owners.retain(|owner| text(owner, "uid") != object::uid(set));
+                set_owners(shared, pods, &pod, json!(owners)).await?;
             }
         } else if matches
             && object::controller_of(&pod).is_none()

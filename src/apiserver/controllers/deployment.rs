@@ -7,6 +7,7 @@ use std::time::Duration;
 use kube::object::{self, annotation, at, flag, int, set, set_annotation, text};
 use serde_json::{Value, json};
 
+use super::claim::claim;
 use super::rollout::{self, Old};
 use super::{Shared, owned_by, owner, template, typed};
 use crate::app::now;
@@ -102,11 +103,16 @@ impl Controller {
             return Ok(());
         };
         let deployment = typed(self.deployments.resource, &deployment);
-        let mut sets: Vec<Value> = self
-            .sets
-            .in_namespace(object::namespace(&deployment))
+        let mine = claim(
+            &self.shared,
+            &self.deployments,
+            &self.sets,
+            &deployment,
+            |_| true,
+        )
+        .await?;
+        let mut sets: Vec<Value> = mine
             .iter()
-            .filter(|set| owned_by(set, object::uid(&deployment)))
             .map(|set| typed(self.sets.resource, set))
             .collect();
         sets.sort_by(|a, b| {

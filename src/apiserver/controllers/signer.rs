@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::Shared;
 use crate::app::{now, random};
-use crate::client::Result;
+use crate::client::{ClientError, Result};
 use crate::reflector::{Queue, work};
 
 /// Where the authority is, and how long what it signs is good.
@@ -60,7 +60,7 @@ async fn sync(shared: &Shared, authority: &Authority, name: &str) -> Result<()> 
     let Some(current) = store.get(name).filter(|r| waits(r)) else {
         return Ok(());
     };
-    let Some(answered) = answer(authority, &current) else {
+    let Some(answered) = answer(authority, &current)? else {
         return Ok(());
     };
     let written = shared.client.update(store.resource, &answered, "status");
@@ -69,8 +69,11 @@ async fn sync(shared: &Shared, authority: &Authority, name: &str) -> Result<()> 
 }
 
 /// The request with its certificate, or with the reason why it gets none; nothing where
-/// another signs, or where the authority's files can't be used.
-fn answer(authority: &Authority, current: &Value) -> Option<Value> {
+/// another signs.
+///
+/// # Errors
+/// The authority's files can't be used; they may be mended.
+fn answer(authority: &Authority, current: &Value) -> Result<Option<Value>> {
     let base64 = base64::engine::general_purpose::STANDARD;
     let mut answered = current.clone();
     let usages: Vec<&str> = list(current, "spec.usages")
@@ -86,20 +89,14 @@ fn answer(authority: &Authority, current: &Value) -> Option<Value> {
         Ok(own.then_some(request))
     });
     match accepted {
-        Ok(None) => return None,
+        Ok(None) => return Ok(None),
         Ok(Some(request)) => match sign(authority, current, &request, &usages) {
             Ok(pem) => set(
                 &mut answered,
                 "status.certificate",
                 json!(base64.encode(pem)),
             ),
-            Err(error) => {
-                crate::log::error(&format!(
-                    "error syncing csr {}: {error}",
-                    object::name(current)
-                ));
-                return None;
-            }
+            Err(error) => return Err(ClientError::Transport(error)),
         },
         Err(why) => {
             let time = kube::time::rfc3339(now());
@@ -110,7 +107,7 @@ fn answer(authority: &Authority, current: &Value) -> Option<Value> {
             set(&mut answered, "status.conditions", json!(conditions));
         }
     }
-    Some(answered)
+    Ok(Some(answered))
 }
 
 fn sign(

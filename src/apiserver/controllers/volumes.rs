@@ -56,20 +56,25 @@ async fn sync(shared: &Shared, told: &Told) -> Result<()> {
     volumes.synced().await;
     claims.synced().await;
     shared.store("storageclasses").synced().await;
-    for claim in claims.all() {
-        if text(&claim, "status.phase") == "Bound" || object::deleting(&claim) {
+    let mut refused = Ok(());
+    let all = claims.all();
+    let lives = |uid: &str| all.iter().any(|claim| object::uid(claim) == uid);
+    told.lock().retain(|(uid, _)| lives(uid));
+    for claim in &all {
+        if text(claim, "status.phase") == "Bound" || object::deleting(claim) {
             continue;
         }
-        if let Some((reason, message)) = waits_for_a_pod(shared, &claim) {
-            tell(shared, told, &claim, reason, message);
+        if let Some((reason, message)) = waits_for_a_pod(shared, claim) {
+            tell(shared, told, claim, reason, message);
             continue;
         }
-        match best(&claim, &volumes.all()) {
-            Some(volume) => bind(shared, &volume, &claim).await?,
-            None if text(&claim, "spec.storageClassName").is_empty() => {
+        match best(claim, &volumes.all()) {
+            // One that is refused keeps nobody else waiting.
+            Some(volume) => refused = refused.and(bind(shared, &volume, claim).await),
+            None if text(claim, "spec.storageClassName").is_empty() => {
                 let message =
                     "no persistent volumes available for this claim and no storage class is set";
-                tell(shared, told, &claim, "FailedBinding", message);
+                tell(shared, told, claim, "FailedBinding", message);
             }
             None => {}
         }
@@ -79,11 +84,13 @@ async fn sync(shared: &Shared, told: &Told) -> Result<()> {
         if text(&volume, "status.phase") != phase {
             let mut new = (*volume).clone();
             set(&mut new, "status.phase", json!(phase));
-            let written = shared.client.update(volumes.resource, &new, "status");
-            volumes.observe(&written.await?);
+            match shared.client.update(volumes.resource, &new, "status").await {
+                Ok(written) => volumes.observe(&written),
+                Err(error) => refused = refused.and(Err(error)),
+            }
         }
     }
-    Ok(())
+    refused
 }
 
 /// Why a claim waits whose class binds for Pods only: none that uses it has a node yet.

@@ -10,8 +10,6 @@ use super::Context;
 
 /// Ticks of a process' times in a second; Linux shows them in no other unit.
 const TICKS: f64 = 100.0;
-/// Bytes of a page, the unit of `statm`, on all that this program runs on.
-const PAGE: f64 = 4096.0;
 
 /// The whole text.
 pub async fn metrics(context: &Context) -> String {
@@ -74,9 +72,11 @@ fn qualified(resource: &Resource) -> String {
 fn process(out: &mut String) {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let started = started(&read("/proc/self/stat"), &read("/proc/stat"));
-    let pages = |column: usize| -> Option<f64> {
-        let statm = read("/proc/self/statm");
-        Some(statm.split_whitespace().nth(column)?.parse::<f64>().ok()? * PAGE)
+    let status = read("/proc/self/status");
+    let bytes = |name: &str| -> Option<f64> {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        let kib = line.trim().trim_end_matches(" kB");
+        Some(kib.parse::<f64>().ok()? * 1024.0)
     };
     let open = std::fs::read_dir("/proc/self/fd").map(Iterator::count).ok();
     for (name, about, value) in [
@@ -88,7 +88,7 @@ fn process(out: &mut String) {
         (
             "process_resident_memory_bytes",
             "Memory in use, in bytes.",
-            pages(1),
+            bytes("VmRSS:"),
         ),
         (
             "process_start_time_seconds",
@@ -98,7 +98,7 @@ fn process(out: &mut String) {
         (
             "process_virtual_memory_bytes",
             "Memory that is mapped, in bytes.",
-            pages(0),
+            bytes("VmSize:"),
         ),
     ] {
         if let Some(value) = value {

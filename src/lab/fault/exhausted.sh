@@ -3,8 +3,9 @@ etcdctl() { /usr/local/lib/kubedrill/kubedrill etcdctl "$@"; }
 pki=/etc/kubernetes/pki/etcd
 export ETCDCTL_API=3 ETCDCTL_ENDPOINTS=https://127.0.0.1:2379
 export ETCDCTL_CACERT=$pki/ca.crt ETCDCTL_CERT=$pki/server.crt ETCDCTL_KEY=$pki/server.key
-for attempt in $(seq 300); do
-  etcdctl endpoint health >/dev/null 2>&1 && break
+deadline=$((SECONDS + 45))
+until etcdctl --command-timeout=2s endpoint health >/dev/null 2>&1; do
+  [ $SECONDS -lt $deadline ] || { echo "etcd was not healthy within 45 s" >&2; exit 1; }
   sleep 0.1
 done
 junk=$(mktemp)
@@ -14,7 +15,8 @@ for bytes in 900000 40000 1500; do
   etcdctl alarm disarm >/dev/null
   head -c $bytes /dev/urandom | base64 -w0 >"$junk"
   for turn in $(seq 100); do
-    said=$(etcdctl put "$1" <"$junk" 2>&1) || break
+    # Any other trouble of a busy machine passes.
+    said=$(etcdctl put "$1" <"$junk" 2>&1) || case $said in *"space exceeded"*) break ;; esac
   done
 done
 rm -f "$junk"

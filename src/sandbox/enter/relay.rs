@@ -20,7 +20,6 @@ use crate::error::{Context as _, Result};
 use crate::sys;
 
 nix::ioctl_write_int_bad!(set_controlling_terminal, libc::TIOCSCTTY);
-nix::ioctl_read_bad!(get_window, libc::TIOCGWINSZ, Winsize);
 nix::ioctl_write_ptr_bad!(set_window, libc::TIOCSWINSZ, Winsize);
 
 /// Signals that the process in the node gets in this one's place.
@@ -130,31 +129,22 @@ fn child(plan: &Plan, terminal: Option<Terminal>) -> (u8, String) {
 
 /// Gives the terminal of the node the size of the caller's, if that is one.
 fn copy_window(master: BorrowedFd<'_>) {
-    let mut size = Winsize {
-        ws_row: 0,
-        ws_col: 0,
+    let Some((ws_col, ws_row)) = window_size() else {
+        return;
+    };
+    let size = Winsize {
+        ws_row,
+        ws_col,
         ws_xpixel: 0,
         ws_ypixel: 0,
     };
-    // SAFETY: `size` outlives both calls, which read or write exactly it.
-    unsafe {
-        if get_window(libc::STDIN_FILENO, &raw mut size).is_ok() {
-            let _ = set_window(master.as_raw_fd(), &raw const size);
-        }
-    }
+    // SAFETY: `size` outlives the call, which reads exactly it.
+    let _ = unsafe { set_window(master.as_raw_fd(), &raw const size) };
 }
 
 /// Columns and rows of standard input, if it is a terminal that has any.
 pub(crate) fn window_size() -> Option<(u16, u16)> {
-    let mut size = Winsize {
-        ws_row: 0,
-        ws_col: 0,
-        ws_xpixel: 0,
-        ws_ypixel: 0,
-    };
-    // SAFETY: `size` outlives the call, which writes exactly it.
-    unsafe { get_window(libc::STDIN_FILENO, &raw mut size) }.ok()?;
-    (size.ws_col > 0).then_some((size.ws_col, size.ws_row))
+    crate::window::size(std::io::stdin())
 }
 
 /// The caller's terminal, which passes every key on while this lives.
