@@ -263,6 +263,13 @@ fn daemons_run_on_every_node_that_they_fit() {
             kubectl apply -f /root/again.yaml >/dev/null
             agents 2 adopted
             kubectl get pods -l app=agent -o name | sort | cmp - /root/before && echo the same Pods
+            # A Deployment takes its sets over, too.
+            kept() {{ kubectl create deploy kept --image=nginx >/dev/null; until_ok 'kubectl rollout status deploy kept --timeout=5s'; }}
+            kept
+            kubectl get rs -l app=kept -o name > /root/sets
+            kubectl delete deploy kept --cascade=orphan >/dev/null
+            kept
+            kubectl get rs -l app=kept -o name | cmp - /root/sets && echo the same sets
             merge '{{"spec":{{"updateStrategy":{{"type":"OnDelete"}}}}}}'
             kubectl set image ds/agent c=nginx:1.28 >/dev/null
             until_ok '[ -z "$(kubectl get ds agent -o jsonpath={{.status.updatedNumberScheduled}})" ]'
@@ -313,7 +320,7 @@ fn daemons_run_on_every_node_that_they_fit() {
     );
     has(&text, "selected", &["node02\n"]);
     has(&text, "labelled", &["node01 node02\n"]);
-    has(&text, "adopted", &["the same Pods\n"]);
+    has(&text, "adopted", &["the same Pods\n", "the same sets\n"]);
     has(
         &text,
         "on delete",
