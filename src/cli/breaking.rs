@@ -2,9 +2,8 @@
 
 use std::{
     collections::HashSet,
-    io::{Read, Write},
+    io::Read,
     path::Path,
-    process::Stdio,
     thread,
     time::{Duration, Instant},
 };
@@ -96,23 +95,8 @@ fn run(
     input: &[u8],
 ) -> Result<(), String> {
     let line = [&["/bin/bash", "-c", script, "bash"], words].concat();
-    let mut child = fabric
-        .command(node, &Exec::new(line))
-        .map_err(|error| error.to_string())?
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| error.to_string())?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // A script that failed early has closed its end; its words tell why.
-        let _ = stdin.write_all(input);
-    }
-    let ended = child.wait_with_output().map_err(|e| e.to_string())?;
-    match ended.status.success() {
-        true => Ok(()),
-        false => Err(String::from_utf8_lossy(&ended.stderr).trim().to_owned()),
-    }
+    let ended = fabric.run(node, &Exec::new(line), input);
+    ended.map_err(|error| error.to_string())
 }
 
 /// The processes that the fault is to end.

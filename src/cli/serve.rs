@@ -168,23 +168,17 @@ pub fn listen(socket: &Path) -> Result<UnixListener, Error> {
 
 /// Answers what comes until `done` is set.
 pub fn serve(listener: &UnixListener, stage: &Stage, wishes: &Wishes, done: &AtomicBool) {
-    let record = Mutex::new(());
     while !done.load(Ordering::SeqCst) {
         match listener.accept() {
             Ok((stream, _)) => {
-                let _ = answer(stream, stage, wishes, &record);
+                let _ = answer(stream, stage, wishes);
             }
             Err(_) => std::thread::sleep(Duration::from_millis(5)),
         }
     }
 }
 
-fn answer(
-    mut stream: UnixStream,
-    stage: &Stage,
-    wishes: &Wishes,
-    record: &Mutex<()>,
-) -> io::Result<()> {
+fn answer(mut stream: UnixStream, stage: &Stage, wishes: &Wishes) -> io::Result<()> {
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(Duration::from_secs(2)))?;
     let mut line = String::new();
@@ -200,7 +194,7 @@ fn answer(
             let _ = (&stream).write_all(&line);
         }
     };
-    let answer = respond(&request, stage, wishes, record, &looking);
+    let answer = respond(&request, stage, wishes, &looking);
     let answer = answer.unwrap_or_else(|error| Answer {
         status: error.status(),
         trouble: error.to_string(),
@@ -214,7 +208,6 @@ fn respond(
     request: &Request,
     stage: &Stage,
     wishes: &Wishes,
-    record: &Mutex<()>,
     looking: &dyn Fn(&str),
 ) -> Result<Answer, Error> {
     let page = Page {
@@ -232,10 +225,7 @@ fn respond(
         }
         "check" => return check(request, stage, wishes, page, looking),
         "task" => render::tasks(&stage.lab, page),
-        "hint" => {
-            let _one_at_a_time = record.lock();
-            hint(stage, request.task.as_deref(), page)?
-        }
+        "hint" => hint(stage, request.task.as_deref(), page)?,
         "words" => words(
             "lab",
             "`task`, `hint` and `check`, and `exit` leaves and grades",

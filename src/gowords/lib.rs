@@ -1,16 +1,20 @@
-//! Go's words for errors of the operating system and of TLS: the programs that ours stand
-//! for are written in Go, and people search for what those say.
+//! Go's words for errors of the operating system and of TLS, and for spans of time: the
+//! programs that ours stand for are written in Go, and people search for what those say.
 //!
 //! Source: Go 1.22, `crypto/tls/alert.go`, `crypto/x509/verify.go`, `syscall/zerrors_*.go`.
 //! Where Go has no such error, the words are of the same kind.
 
 #![forbid(unsafe_code)]
 
+mod duration;
+
 use std::io;
 
 use jiff::Timestamp;
 use rustls::pki_types::{ServerName, UnixTime};
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
+
+pub use duration::duration;
 
 /// An error of the operating system: `no such file or directory`.
 #[must_use]

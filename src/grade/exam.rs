@@ -190,7 +190,9 @@ fn send(
     let mut answer = None;
     if let Some(stdout) = child.stdout.take() {
         for line in BufReader::new(stdout).lines() {
-            match serde_json::from_str(&line?) {
+            // One that can't be read is the end of what it says.
+            let Ok(line) = line else { break };
+            match serde_json::from_str(&line) {
                 Ok(Answer::Looking(at)) => {
                     looking(names.get(at).map_or("", String::as_str));
                 }

@@ -176,24 +176,6 @@ pub fn go_syntax(value: &Value) -> String {
     }
 }
 
-/// A duration of whole milliseconds: `1m30s`, `1.5s`, `20ms`.
-#[must_use]
-pub fn duration(duration: std::time::Duration) -> String {
-    let (seconds, millis) = (duration.as_secs(), duration.subsec_millis());
-    if seconds == 0 && millis > 0 {
-        return format!("{millis}ms");
-    }
-    let fraction = format!(".{millis:03}");
-    let fraction = fraction.trim_end_matches('0').trim_end_matches('.');
-    let (hours, minutes) = (seconds / 3600, seconds / 60 % 60);
-    let rest = format!("{}{fraction}s", seconds % 60);
-    match (hours, minutes) {
-        (0, 0) => rest,
-        (0, _) => format!("{minutes}m{rest}"),
-        _ => format!("{hours}h{minutes}m{rest}"),
-    }
-}
-
 /// `%q`.
 #[must_use]
 pub fn quote(text: &str) -> String {
@@ -218,25 +200,4 @@ pub fn quote(text: &str) -> String {
     }
     out.push('"');
     out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::duration;
-    use std::time::Duration;
-
-    #[test]
-    fn durations_are_printed_as_in_go() {
-        for (millis, text) in [
-            (0, "0s"),
-            (20, "20ms"),
-            (1500, "1.5s"),
-            (7000, "7s"),
-            (60_000, "1m0s"),
-            (90_000, "1m30s"),
-            (7_200_000, "2h0m0s"),
-        ] {
-            assert_eq!(duration(Duration::from_millis(millis)), text);
-        }
-    }
 }

@@ -19,6 +19,7 @@ mod terminal;
 mod tls;
 mod verbs;
 mod websocket;
+mod wrap;
 
 use cx::Cx;
 use error::{Error, Outcome};

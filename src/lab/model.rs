@@ -193,11 +193,13 @@ pub struct Script {
     pub file: String,
     pub title: String,
     pub text: String,
+    /// Its text is not the file's, but has changes.
+    pub changed: bool,
     /// Values of variables that it is for; proofs give them instead of drawing.
     pub given: BTreeMap<String, String>,
 }
 
-/// A script that must lose the points of some tasks, and only those.
+/// A script, or one with changes, that must lose the points of some tasks, and only those.
 #[derive(Debug, Clone)]
 pub struct Wrong {
     pub script: Script,

@@ -412,6 +412,7 @@ fn read_script<'a>(
         file,
         title,
         text,
+        changed: false,
         given,
     };
     (script, fields)
@@ -444,9 +445,32 @@ fn read_given(
     given
 }
 
+/// The tables `changes`: what is another text in a wrong turn than in the script, a solution
+/// most often.
+fn read_changes(reader: &mut Reader, fields: &mut Fields<'_>, script: &mut Script) {
+    for mut change in fields.tables(reader, "changes") {
+        let text = change.required_text(reader, "text");
+        let becomes = change.text(reader, "becomes").unwrap_or_default();
+        // A script that can't be read has been reported.
+        let is_there = !text.is_empty() && script.text.contains(&text);
+        if !script.text.is_empty() && !is_there {
+            let message = format!("the script `{}` does not hold `{text}`", script.file);
+            let label = "expected a text of the script";
+            let span = change.span_of("text");
+            reader.diagnostics.add("lab::change", span, message, label);
+        }
+        if is_there {
+            script.text = script.text.replace(&text, &becomes);
+        }
+        script.changed = true;
+        change.finish(reader);
+    }
+}
+
 fn read_wrong(reader: &mut Reader, fields: Fields<'_>, dir: &Path, lab: &Lab) -> Wrong {
     let tasks = &lab.tasks;
-    let (script, mut fields) = read_script(reader, fields, dir, &lab.vars);
+    let (mut script, mut fields) = read_script(reader, fields, dir, &lab.vars);
+    read_changes(reader, &mut fields, &mut script);
     let loses = fields.texts(reader, "loses").unwrap_or_default();
     if loses.is_empty() {
         reader.diagnostics.add(

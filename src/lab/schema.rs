@@ -374,6 +374,8 @@ pub(crate) fn keys() -> std::collections::BTreeMap<String, Vec<String>> {
     }
     let task = behind(&root["task"], &lab);
     add("hints", &task["properties"]["hints"], &lab);
+    let wrong = behind(&root["wrong"], &lab);
+    add("changes", &wrong["properties"]["changes"], &lab);
     add("pack", &pack["properties"]["pack"], &pack);
     add("item", &pack["properties"]["item"], &pack);
     for (what, table) in [("check", "Check"), ("fault", "Fault")] {

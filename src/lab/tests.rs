@@ -341,6 +341,7 @@ fn the_schema_has_the_keys_that_are_read() {
             "hints" => GOOD.replace("[[task]]\n", "[[task]]\nhints = [{ unheard_of = 1 }]\n"),
             "check" => format!("{GOOD}[[task.check]]\n{unknown}{noun} = \"x\"\n"),
             "fault" => format!("{GOOD}[[fault]]\n{unknown}{noun} = \"x\"\n"),
+            "changes" => format!("{GOOD}[[wrong]]\n[[wrong.changes]]\n{unknown}"),
             "setup" | "solution" | "wrong" => format!("{GOOD}[[{what}]]\n{unknown}"),
             "pack" | "item" => format!("[[item]]\n{unknown}[pack]\n{unknown}"),
             other => panic!("no reader of {other} is known"),

@@ -302,6 +302,8 @@ fn hold_back(mut from: &TcpStream, mut to: &TcpStream, way: &Way) -> io::Result<
                 Ok(0) => ended = true,
                 Ok(count) => held.extend(&buffer[..count]),
                 Err(error) if is_time_out(&error) => break,
+                // A limit lets any signal end the wait.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }

@@ -191,6 +191,8 @@ impl Endpoint {
                 Ok(count) => bytes.extend_from_slice(&buffer[..count]),
                 // The end of TLS without its last word.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break,
+                // A limit lets any signal end the wait.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) if bytes.is_empty() => return Err(error),
                 Err(_) => break,
             }

@@ -5,42 +5,14 @@ mod crictl;
 mod probes;
 
 use std::{
-    fs,
     io::{Read, Seek, Write},
-    os::unix::fs::PermissionsExt,
-    path::Path,
-    process::{Command, Stdio},
+    process::Stdio,
 };
 
-const LAB: &str = r#"
-[lab]
-id = "kubelet-node"
-title = "A node to try things on"
-minutes = 5
-competencies = ["troubleshooting/components"]
+use crate::support::{Home, UNTIL_OK};
 
-[cluster]
-SHAPE
-
-[[task]]
-id = "nothing"
-points = 1
-node = "controlplane"
-text = "Leave `/root/done` behind."
-
-[[task.check]]
-file = "/root/done"
-exists = true
-"#;
-
-/// Words for the scripts: `until_ok` waits for a command to succeed and says so if it
-/// never does; `phase` is what the runtime says of the newest container of a name.
+/// More words for the scripts, beside [`UNTIL_OK`]: `state` is what the runtime says of the newest container of a name.
 const WORDS: &str = r#"
-until_ok() {
-  local deadline=$((SECONDS + 60))
-  while [ $SECONDS -lt $deadline ]; do eval "$1" >/dev/null 2>&1 && return 0; sleep 0.05; done
-  echo "NEVER: $1"
-}
 newest() { crictl ps -a -q --name "^$1\$" | head -n 1; }
 state() { crictl inspect "$(newest "$1")" | sed -n 's/^        "state": "\(.*\)"$/\1/p'; }
 cd /etc/kubernetes/manifests
@@ -56,22 +28,16 @@ fn on_control_plane(script: &str) -> String {
 /// are the functions of [`WORDS`].
 #[track_caller]
 pub fn on_cluster(shape: &str, script: &str) -> String {
-    let home = tempfile::Builder::new()
-        .prefix("kubedrill-it-")
-        // The lab's users are others to the host, and must get through.
-        .permissions(fs::Permissions::from_mode(0o755))
-        .tempdir()
-        .expect("a folder");
-    let lab = home.path().join("kubelet-node");
-    fs::create_dir(&lab).expect("a folder");
-    fs::write(lab.join("lab.toml"), LAB.replace("SHAPE", shape)).expect("the lab is written");
+    let home = Home::new();
     let mut input = tempfile::tempfile().expect("a file");
-    write!(input, "{WORDS}\n{script}").expect("the script is written");
+    write!(input, "{UNTIL_OK}\n{WORDS}\n{script}").expect("the script is written");
     input.rewind().expect("the script is rewound");
     let mut talk = tempfile::tempfile().expect("a file");
     let handle = || Stdio::from(talk.try_clone().expect("a second handle"));
     // Its exit status is the grade, and nothing is graded here.
-    let status = start(&lab, home.path())
+    let status = home
+        .kubedrill(["start", "--discard"])
+        .arg(home.bare_lab(shape))
         .stdin(input)
         .stdout(handle())
         .stderr(handle())
@@ -83,16 +49,6 @@ pub fn on_cluster(shape: &str, script: &str) -> String {
     assert!(text.contains("Ready after"), "{status}\n{text}");
     assert!(!text.contains("NEVER: "), "{text}");
     text
-}
-
-fn start(lab: &Path, home: &Path) -> Command {
-    let mut command = Command::new(crate::support::program());
-    command
-        .arg("start")
-        .arg(lab)
-        .arg("--discard")
-        .env("KUBEDRILL_HOME", home);
-    command
 }
 
 /// What a script printed between `== name` and the next such line.

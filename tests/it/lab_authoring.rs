@@ -61,6 +61,16 @@ const FLAWS: &[(&str, &str, &str)] = &[
     ),
     ("says = \"does not exist\"\n", "", "wrong-turn-says-nothing"),
     (
+        "says = \"does not exist\"\n",
+        "says = \"does not exist\"\nchanges = [{ text = \"not there\" }]\n",
+        "lab::change",
+    ),
+    (
+        "says = \"does not exist\"\n",
+        "says = \"does not exist\"\nchanges = [{ text = \"\" }]\n",
+        "lab::change",
+    ),
+    (
         "review = \"\"\"\nWhat is worth knowing afterwards: why it worked, not how.\n\"\"\"\n",
         "",
         "no-review",

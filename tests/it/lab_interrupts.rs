@@ -155,7 +155,15 @@ fn control_c_ends_the_preparation_but_not_the_lab() {
     let before = Host::now();
     let home = Home::new();
     let mut terminal = Running::on_a_terminal(&home, &["start", LAB]);
-    thread::sleep(Duration::from_millis(400));
+    // The preparation has begun, however fast it goes on.
+    let begun = Instant::now();
+    while !home.sessions().join(LAB).exists() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "nothing is prepared"
+        );
+        thread::sleep(Duration::from_millis(2));
+    }
     terminal.say("\u{3}");
     let ended = terminal.wait();
     assert_eq!(ended.status, 130, "{ended:?}");

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::{env, fs, thread};
 
-use crate::support::{Home, Host, LAB, program, run};
+use crate::support::{Home, Host, LAB, UNTIL_OK, program, run};
 
 fn number(variable: &str, default: usize) -> usize {
     env::var(variable).map_or(default, |value| value.parse().expect("a number"))
@@ -150,11 +150,6 @@ ask() {
   etcdctl --endpoints "$servers" --cacert $pki/etcd/ca.crt \
     --cert $pki/apiserver-etcd-client.crt --key $pki/apiserver-etcd-client.key "$@"
 }
-until_ok() {
-  local deadline=$((SECONDS + 60))
-  while [ $SECONDS -lt $deadline ]; do eval "$1" >/dev/null 2>&1 && return 0; sleep 0.05; done
-  echo "NEVER: $1"
-}
 "#;
 
 /// Starts a cluster of this shape, types `script` and expects `lines` of it; nothing of it
@@ -163,16 +158,14 @@ until_ok() {
 fn boots(shape: &str, script: &str, lines: &[&str]) {
     let home = Home::new();
     let before = Host::now();
-    let dir = home.path().join("labs/large");
-    fs::create_dir_all(&dir).expect("a folder");
-    let lab = format!(
-        "[lab]\nid = \"large\"\ntitle = \"Many machines\"\n\n[cluster]\n{shape}\n\n[[task]]\n\
-         id = \"none\"\ntext = \"None.\"\n\n[[task.check]]\nfile = \"/root/none\"\n"
-    );
-    fs::write(dir.join("lab.toml"), lab).expect("written");
+    let dir = home.bare_lab(shape);
     let mut start = home.kubedrill(["start", "--discard"]);
     // Its exit status is the grade, and nothing is graded here.
-    let ended = run(start.arg(&dir), &format!("exec 2>&1\n{ASK}\n{script}")).expect(1);
+    let ended = run(
+        start.arg(&dir),
+        &format!("exec 2>&1\n{UNTIL_OK}\n{ASK}\n{script}"),
+    )
+    .expect(1);
     for line in lines {
         assert!(
             ended.stdout.lines().any(|said| said == *line),

@@ -490,7 +490,7 @@ fn the_journal_is_searched_and_followed() {
             (
                 // It may begin to look late: `two` is started until it has seen one.
                 "touch /run/looks; (while [ -e /run/looks ]; do systemctl start two; sleep 0.2; done) & \
-                 timeout 30 journalctl -fn0 -u two -o cat | { head -1; rm /run/looks; }; wait; echo ended",
+                 timeout 30 journalctl -fn0 -u two -o cat | { grep -m1 Starting; rm /run/looks; }; wait; echo ended",
                 "Starting two.service - two.service...\nended\n",
             ),
         ],

@@ -3,8 +3,6 @@
 
 mod rows;
 
-use std::fs;
-
 use crate::support::{Home, run};
 use rows::{Row, STAYS};
 
@@ -61,13 +59,6 @@ until_ok() {
 }
 "#;
 
-fn lab(cluster: &str) -> String {
-    format!(
-        "[lab]\nid = \"notes\"\ntitle = \"Type what notes say\"\n\n[cluster]\n{cluster}\n\n\
-         [[task]]\nid = \"none\"\ntext = \"None.\"\n\n[[task.check]]\nfile = \"/root/none\"\n"
-    )
-}
-
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
@@ -112,9 +103,7 @@ fn hold(cluster: &str, rows: &[Row]) {
         return;
     }
     let home = Home::new();
-    let dir = home.path().join("labs/notes");
-    fs::create_dir_all(&dir).expect("made");
-    fs::write(dir.join("lab.toml"), lab(cluster)).expect("written");
+    let dir = home.bare_lab(cluster);
     let mut start = home.kubedrill(["start", "--discard"]);
     let ended = run(start.arg(&dir), &script(rows));
     let printed: Vec<_> = ended.stdout.split("\n@@ row\n").skip(1).collect();

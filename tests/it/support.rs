@@ -259,6 +259,15 @@ pub fn run(command: &mut Command, input: &str) -> Ended {
     running.wait()
 }
 
+/// A function for scripts: waits for a command to succeed, and says so if it never does.
+pub const UNTIL_OK: &str = r#"
+until_ok() {
+  local deadline=$((SECONDS + 60))
+  while [ $SECONDS -lt $deadline ]; do eval "$1" >/dev/null 2>&1 && return 0; sleep 0.05; done
+  echo "NEVER: $1"
+}
+"#;
+
 /// A home for sessions that is gone, with all that runs in it, when it is dropped.
 pub struct Home {
     dir: tempfile::TempDir,
@@ -281,6 +290,18 @@ impl Home {
 
     pub fn sessions(&self) -> PathBuf {
         self.dir.path().join("sessions")
+    }
+
+    /// A lab of a cluster in which nothing is asked for: `shape` is what stands in `[cluster]`.
+    pub fn bare_lab(&self, shape: &str) -> PathBuf {
+        let dir = self.path().join("labs/bare");
+        fs::create_dir_all(&dir).expect("a folder");
+        let lab = format!(
+            "[lab]\nid = \"bare\"\ntitle = \"A cluster\"\n\n[cluster]\n{shape}\n\n[[task]]\n\
+             id = \"none\"\ntext = \"None.\"\n\n[[task.check]]\nfile = \"/root/none\"\n"
+        );
+        fs::write(dir.join("lab.toml"), lab).expect("the lab is written");
+        dir
     }
 
     /// `kubedrill` with these arguments.

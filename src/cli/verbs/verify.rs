@@ -11,7 +11,7 @@ use grade::{
     Outcome, Report,
     verdict::{CheckReport, points},
 };
-use lab::{Lab, session::random_seed};
+use lab::{Lab, model::Script, session::random_seed};
 use serde::Serialize;
 
 use super::{scenario, verify_pack};
@@ -178,7 +178,7 @@ fn incomplete(lab: &Lab, aside: &mut Vec<Optional>) -> Vec<Scenario> {
                 0 => String::new(),
                 _ => format!(" ({})", alike + 1),
             };
-            let file = named(&solution.file, &solution.given);
+            let file = named(solution);
             let name = format!("{file}{LEFT_OUT}{shown}{nth}");
             if let Some(why) = optional {
                 aside.push(Optional {
@@ -262,14 +262,14 @@ fn scenarios(lab: &Lab) -> Vec<Scenario> {
         given: BTreeMap::new(),
     }];
     scenarios.extend(lab.solutions.iter().map(|solution| Scenario {
-        name: named(&solution.file, &solution.given),
+        name: named(solution),
         script: solution.text.clone(),
         promise: Promise::Loses(Vec::new()),
         says: String::new(),
         given: solution.given.clone(),
     }));
     scenarios.extend(lab.wrong.iter().map(|wrong| Scenario {
-        name: named(&wrong.script.file, &wrong.script.given),
+        name: named(&wrong.script),
         script: wrong.script.text.clone(),
         promise: Promise::Loses(wrong.loses.clone()),
         says: wrong.says.clone(),
@@ -278,16 +278,20 @@ fn scenarios(lab: &Lab) -> Vec<Scenario> {
     scenarios
 }
 
-/// A script's name, with the values that it is for.
-fn named(file: &str, given: &BTreeMap<String, String>) -> String {
-    let values: Vec<String> = given
-        .iter()
+/// A script's name, what it does otherwise, and the values that it is for.
+fn named(script: &Script) -> String {
+    let mut name = script.file.clone();
+    if script.changed {
+        name += &format!(" but {}", script.title);
+    }
+    let values = script.given.iter();
+    let values: Vec<String> = values
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
-    match values.is_empty() {
-        true => file.to_owned(),
-        false => format!("{file} with {}", values.join(", ")),
+    if !values.is_empty() {
+        name += &format!(" with {}", values.join(", "));
     }
+    name
 }
 
 fn run_all(work: VecDeque<(Lab, Scenario, u32)>, args: &Verify) -> Vec<Proof> {

@@ -1,7 +1,5 @@
-//! Durations as Go writes and reads them (`1m30s`, `100ms`), because flags,
-//! configuration files and log fields carry them in that form.
-
-use std::{fmt::Write as _, time::Duration};
+//! Durations as Go reads them (`1m30s`, `100ms`), because flags and configuration files carry
+//! them in that form. [`gowords::duration`] writes them.
 
 /// Reads a Go duration. Negative durations are read too and come out as
 /// nanoseconds below zero, so that the caller can refuse them in its own words.
@@ -66,44 +64,6 @@ fn unit_nanos(unit: &str) -> Option<i128> {
     })
 }
 
-/// Writes a duration as Go's `Duration.String` does.
-#[must_use]
-pub fn format(duration: Duration) -> String {
-    let nanos = duration.as_nanos();
-    if nanos == 0 {
-        return "0s".to_owned();
-    }
-    if nanos < 1_000_000_000 {
-        let (scale, unit) = match nanos {
-            0..1_000 => (1, "ns"),
-            1_000..1_000_000 => (1_000, "µs"),
-            _ => (1_000_000, "ms"),
-        };
-        return with_fraction(nanos, scale) + unit;
-    }
-    let minutes = nanos / 60_000_000_000;
-    let seconds = with_fraction(nanos % 60_000_000_000, 1_000_000_000);
-    let mut text = String::new();
-    // Writing to a string does not fail.
-    let _ = match (minutes / 60, minutes % 60) {
-        (0, 0) => Ok(()),
-        (0, minutes) => write!(text, "{minutes}m"),
-        (hours, minutes) => write!(text, "{hours}h{minutes}m"),
-    };
-    text + &seconds + "s"
-}
-
-/// `nanos / scale` in decimal, without zeros at the end.
-fn with_fraction(nanos: u128, scale: u128) -> String {
-    let (whole, rest) = (nanos / scale, nanos % scale);
-    if rest == 0 {
-        return whole.to_string();
-    }
-    let width = scale.ilog10() as usize;
-    let digits = format!("{rest:0width$}");
-    format!("{whole}.{}", digits.trim_end_matches('0'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,22 +87,5 @@ mod tests {
         assert_eq!(parse(""), Err("time: invalid duration \"\"".into()));
         assert_eq!(parse("x"), Err("time: invalid duration \"x\"".into()));
         assert!(parse("99999999999h").is_err());
-    }
-
-    #[test]
-    fn writes_what_go_writes() {
-        for (nanos, text) in [
-            (0, "0s"),
-            (1, "1ns"),
-            (1_500, "1.5µs"),
-            (647_140, "647.14µs"),
-            (100_000_000, "100ms"),
-            (1_000_000_000, "1s"),
-            (60_000_000_000, "1m0s"),
-            (90_500_000_000, "1m30.5s"),
-            (7_200_000_000_000, "2h0m0s"),
-        ] {
-            assert_eq!(format(Duration::from_nanos(nanos)), text);
-        }
     }
 }

@@ -187,7 +187,7 @@ fn send_snapshot(snapshot: &bolt::ReadTx, pieces: Pieces) {
         crate::info!(
             "v3rpc/maintenance.go:183", "successfully sent database snapshot to client",
             "total-bytes" => total, "size" => crate::size::bytes(total),
-            "took" => crate::flags::duration::format(started.elapsed()),
+            "took" => gowords::duration(started.elapsed()),
         );
     }
 }

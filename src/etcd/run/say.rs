@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    flags::{Options, duration, url::strings},
+    flags::{Options, url::strings},
     server::{AutoCompaction, ClusterState, Server},
     version::VERSION,
 };
@@ -54,14 +54,14 @@ pub(super) fn log_start(options: &Options, initialized: bool) {
     let retention = if revisions > 0 {
         format!("{revisions}ns")
     } else {
-        duration::format(retention)
+        gowords::duration(retention)
     };
     let quota = if server.quota_backend_bytes == 0 {
         2 * 1024 * 1024 * 1024
     } else {
         server.quota_backend_bytes
     };
-    let millis = |ms| duration::format(Duration::from_millis(ms));
+    let millis = |ms| gowords::duration(Duration::from_millis(ms));
     let sorted = |words: &[String]| {
         let mut words = words.to_vec();
         words.sort();
@@ -105,7 +105,7 @@ pub(super) fn log_start(options: &Options, initialized: bool) {
         "max-concurrent-streams" => options.max_concurrent_streams,
         "pre-vote" => server.pre_vote,
         "initial-corrupt-check" => server.initial_corrupt_check,
-        "corrupt-check-time-interval" => duration::format(server.corrupt_check_time),
+        "corrupt-check-time-interval" => gowords::duration(server.corrupt_check_time),
         "compact-check-time-enabled" => false,
         "compact-check-time-interval" => "1m0s",
         "auto-compaction-mode" => options.auto_compaction_mode,

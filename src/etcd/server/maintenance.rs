@@ -121,7 +121,7 @@ impl Server {
                     "local-member-id" => id,
                     "old-leader-member-id" => old_leader,
                     "new-leader-member-id" => target_id,
-                    "took" => crate::flags::duration::format(begun.elapsed()));
+                    "took" => gowords::duration(begun.elapsed()));
                 Ok(())
             }
             Ok(Err(_)) => Err(EtcdError::Stopped),

@@ -280,7 +280,7 @@ impl RaftTransport {
             "local-member-id" => format!("{:x}", self.shared.identity.member_id),
             "remote-snapshot-sender-id" => from, "incoming-snapshot-index" => index,
             "incoming-snapshot-size-bytes" => bytes, "incoming-snapshot-size" => crate::size::bytes(bytes),
-            "download-took" => crate::flags::duration::format(started.elapsed()),
+            "download-took" => gowords::duration(started.elapsed()),
         );
         match self.shared.inbox.process(message).await {
             Ok(()) => {

@@ -9,7 +9,7 @@ use tokio::time;
 use tokio_util::sync::CancellationToken;
 
 use super::{connect::root_cause, pipeline::Target};
-use crate::{flags::duration, metrics};
+use crate::metrics;
 
 /// Between two questions.
 const INTERVAL: Duration = Duration::from_secs(4);
@@ -54,7 +54,7 @@ async fn probe(target: Target) {
                         crate::warn!(
                             "rafthttp/probing_status.go:68", "prober detected unhealthy status",
                             "round-tripper-name" => name, "remote-peer-id" => to,
-                            "rtt" => duration::format(smoothed), "error" => error,
+                            "rtt" => gowords::duration(smoothed), "error" => error,
                         );
                     }
                 }

@@ -1,5 +1,7 @@
 //! `time.ParseDuration` and `Duration.String`.
 
+use std::time::Duration;
+
 use super::quote::quote;
 
 /// A duration that could not be read; the text is Go's.
@@ -81,34 +83,7 @@ pub fn parse(text: &[u8]) -> Result<i64, ParseDurationError> {
 
 /// Writes a duration of so many nanoseconds as Go prints it: `1.139603ms`, `5s`, `1m30s`.
 pub fn format(nanos: i64) -> String {
-    if nanos == 0 {
-        return "0s".into();
-    }
     let sign = if nanos < 0 { "-" } else { "" };
-    let magnitude = nanos.unsigned_abs();
-    let body = match magnitude {
-        0..1_000 => format!("{magnitude}ns"),
-        1_000..1_000_000 => format!("{}µs", decimal(magnitude, 1_000)),
-        1_000_000..1_000_000_000 => format!("{}ms", decimal(magnitude, 1_000_000)),
-        _ => {
-            let minutes = magnitude / 60_000_000_000;
-            let seconds = decimal(magnitude % 60_000_000_000, 1_000_000_000);
-            match (minutes / 60, minutes % 60) {
-                (0, 0) => format!("{seconds}s"),
-                (0, minutes) => format!("{minutes}m{seconds}s"),
-                (hours, minutes) => format!("{hours}h{minutes}m{seconds}s"),
-            }
-        }
-    };
-    format!("{sign}{body}")
-}
-
-fn decimal(value: u64, unit: u64) -> String {
-    let (whole, fraction) = (value / unit, value % unit);
-    if fraction == 0 {
-        return whole.to_string();
-    }
-    let width = unit.ilog10() as usize;
-    let digits = format!("{fraction:0width$}");
-    format!("{whole}.{}", digits.trim_end_matches('0'))
+    let span = Duration::from_nanos(nanos.unsigned_abs());
+    format!("{sign}{}", gowords::duration(span))
 }

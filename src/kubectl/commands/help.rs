@@ -3,6 +3,7 @@
 
 use super::{Command, ORDER, children, examples, meaning};
 use crate::flags::{self, Shown};
+use crate::wrap::{indent, wrap};
 use std::fmt::Write as _;
 
 /// Texts are broken so that lines are no longer.
@@ -105,23 +106,7 @@ fn options(command: &str, shown: Vec<Shown>) -> String {
 
 /// The text, indented, in lines of at most [`WIDTH`] letters.
 fn wrapped(text: &str) -> String {
-    const INDENT: &str = "        ";
-    let mut out = String::new();
-    let mut line = INDENT.to_owned();
-    for word in text.split(' ') {
-        if line.len() > INDENT.len() && line.len() + 1 + word.len() > WIDTH {
-            out.push_str(&line);
-            out.push('\n');
-            line = INDENT.to_owned();
-        }
-        if line.len() > INDENT.len() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    out.push_str(&line);
-    out.push('\n');
-    out
+    indent(&wrap(text, WIDTH - 8), 8) + "\n"
 }
 
 #[cfg(test)]

@@ -154,7 +154,7 @@ impl Limit {
         let limit = given.unwrap_or(Duration::from_secs(7 * 24 * 3600));
         Self {
             end: Instant::now() + limit,
-            shown: kube::gofmt::duration(limit),
+            shown: gowords::duration(limit),
         }
     }
 

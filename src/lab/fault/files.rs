@@ -1,7 +1,5 @@
 //! What a fault makes of a node's files. Pure.
 
-use std::ops::Range;
-
 use kube::certificate::{self, Validity};
 
 use super::{FaultError, FaultKind, damage, relay};
@@ -45,32 +43,18 @@ pub fn apply(kind: &FaultKind, read: &[Vec<u8>], now: i64) -> Result<Vec<Content
             becomes,
         } => {
             let text = utf8(bytes(0), file)?;
-            if !text.contains(find.as_str()) {
-                return Err(FaultError::NoText {
-                    file: file.clone(),
-                    text: find.clone(),
-                });
+            match text.contains(find.as_str()) {
+                true => Ok(whole([text.replace(find.as_str(), becomes)])),
+                false => Err(no_text(file, find)),
             }
-            Ok(whole([text.replace(find.as_str(), becomes)]))
         }
         FaultKind::Truncated { percent, .. } => {
             let all = bytes(0);
             Ok(whole([&all[..all.len() * *percent as usize / 100]]))
         }
-        FaultKind::Flipped { file, at } => {
-            let mut all = bytes(0).to_vec();
-            let place = last_place(&all, at.as_bytes()).ok_or_else(|| FaultError::NoText {
-                file: file.clone(),
-                text: at.clone(),
-            })?;
-            // The case of a letter, or a digit's neighbour: it stays readable, and wrong.
-            all[place.start] ^= if all[place.start].is_ascii_digit() {
-                1
-            } else {
-                0x20
-            };
-            Ok(whole([all]))
-        }
+        FaultKind::Flipped { file, at } => flipped(bytes(0), at.as_bytes())
+            .map(|all| whole([all]))
+            .ok_or_else(|| no_text(file, at)),
         FaultKind::Expired { certificate } => {
             let valid = Validity {
                 from: now - 366 * DAY,
@@ -84,11 +68,8 @@ pub fn apply(kind: &FaultKind, read: &[Vec<u8>], now: i64) -> Result<Vec<Content
                 from: now - DAY,
                 until: now + 365 * DAY,
             };
-            let other = certificate::impostor(utf8(bytes(1), certificate)?, valid);
-            let other = other.map_err(|source| FaultError::Certificate {
-                file: certificate.clone(),
-                source,
-            })?;
+            let other = certificate::impostor(utf8(bytes(1), certificate)?, valid)
+                .map_err(wrong_certificate(certificate))?;
             reissue(certificate, bytes(0), &other.cert, &other.key, valid)
         }
         FaultKind::Damaged { file } => damage::of(file, bytes(0)).map(|patch| vec![patch]),
@@ -130,11 +111,8 @@ fn reissue(
     key: &str,
     valid: Validity,
 ) -> Result<Vec<Contents>, FaultError> {
-    let pair = certificate::reissue(utf8(old, file)?, authority, key, valid);
-    let pair = pair.map_err(|source| FaultError::Certificate {
-        file: file.to_owned(),
-        source,
-    })?;
+    let pair = certificate::reissue(utf8(old, file)?, authority, key, valid)
+        .map_err(wrong_certificate(file))?;
     Ok(whole([pair.cert, pair.key]))
 }
 
@@ -142,13 +120,29 @@ fn utf8<'a>(bytes: &'a [u8], file: &str) -> Result<&'a str, FaultError> {
     std::str::from_utf8(bytes).map_err(|_| FaultError::NoUtf8(file.to_owned()))
 }
 
-fn last_place(all: &[u8], wanted: &[u8]) -> Option<Range<usize>> {
-    if wanted.is_empty() {
-        return None;
+/// The bytes with another one where `wanted` begins, in its last place: a letter's other case,
+/// or a digit's neighbour, so that it stays readable, and wrong. `None` if it is not there.
+fn flipped(bytes: &[u8], wanted: &[u8]) -> Option<Vec<u8>> {
+    let length = std::num::NonZero::new(wanted.len())?;
+    let mut windows = bytes.windows(length.get());
+    let place = windows.rposition(|window| window == wanted)?;
+    let mut all = bytes.to_vec();
+    all[place] ^= if all[place].is_ascii_digit() { 1 } else { 0x20 };
+    Some(all)
+}
+
+fn no_text(file: &str, text: &str) -> FaultError {
+    FaultError::NoText {
+        file: file.to_owned(),
+        text: text.to_owned(),
     }
-    all.windows(wanted.len())
-        .rposition(|window| window == wanted)
-        .map(|start| start..start + wanted.len())
+}
+
+fn wrong_certificate(file: &str) -> impl Fn(certificate::CertificateError) -> FaultError {
+    move |source| FaultError::Certificate {
+        file: file.to_owned(),
+        source,
+    }
 }
 
 /// Changes one word of a manifest's command and nothing else. A flag that is not there

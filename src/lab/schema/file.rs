@@ -224,8 +224,11 @@ struct Solution {
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields)]
 struct WrongFile {
-    /// A bash script, by its path below the lab's folder.
+    /// A bash script, by its path below the lab's folder. May be a solution's, with `changes`.
     script: String,
+    /// What is another text than in the script, one after the other.
+    #[schemars(default)]
+    changes: Vec<ChangeFile>,
     /// One line; the path if absent.
     #[schemars(default)]
     title: String,
@@ -238,6 +241,17 @@ struct WrongFile {
     /// What the report must say about it.
     #[schemars(default)]
     says: String,
+}
+
+/// A text of a script that is another in a wrong turn.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+struct ChangeFile {
+    /// Stands in the script; every place of it changes.
+    text: String,
+    /// What stands there instead; nothing if absent.
+    #[schemars(default)]
+    becomes: String,
 }
 
 /// An exam pack of kubedrill, as `packs/NAME.toml` has it.

@@ -306,26 +306,33 @@ impl Fabric {
         let owner = format!("{0}:{0}", file.uid);
         let mode = format!("{:o}", file.mode);
         let exec = Exec::new(["/bin/sh", "-c", script, "sh", &path, &owner, &mode]);
+        self.run(node, &exec, &file.contents).map_err(|error| {
+            Error::Child(format!("could not write {path} in node {node}: {error}"))
+        })
+    }
+
+    /// Runs something in a node to its end, with `input` as its standard input.
+    ///
+    /// # Errors
+    /// It failed, and said so on standard error, or the node can't be entered.
+    pub fn run(&self, node: &str, exec: &Exec, input: &[u8]) -> Result<()> {
         let mut child = self
-            .command(node, &exec)?
+            .command(node, exec)?
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .context("enter the node")?;
-        if let Some(mut input) = child.stdin.take() {
-            // A script that failed early has closed its end; its words tell why.
-            let _ = input.write_all(&file.contents);
+        if let Some(mut stdin) = child.stdin.take() {
+            // What failed early has closed its end; its words tell why.
+            let _ = stdin.write_all(input);
         }
         let output = child.wait_with_output().context("wait for the node")?;
         if output.status.success() {
             return Ok(());
         }
         let text = String::from_utf8_lossy(&output.stderr);
-        Err(Error::Child(format!(
-            "could not write {path} in node {node}: {}",
-            text.trim()
-        )))
+        Err(Error::Child(text.trim().to_owned()))
     }
 
     fn ask(&self, request: &Request) -> Result<()> {

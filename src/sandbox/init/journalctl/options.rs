@@ -1,5 +1,7 @@
 //! The command line of `journalctl`.
 
+use std::collections::VecDeque;
+
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
@@ -64,37 +66,24 @@ pub(super) fn parse(words: &[String]) -> Result<Options, String> {
         hostname: true,
         ..Options::default()
     };
-    let mut rest = words.iter().peekable();
-    while let Some(word) = rest.next() {
+    let mut rest: VecDeque<String> = words.iter().cloned().collect();
+    while let Some(word) = rest.pop_front() {
+        if let Some(parts) = apart(&word) {
+            for part in parts.into_iter().rev() {
+                rest.push_front(part);
+            }
+            continue;
+        }
         let (name, mut value) = match word.split_once('=') {
             Some((name, value)) if word.starts_with("--") => {
                 (name.to_owned(), Some(value.to_owned()))
             }
             _ => (word.clone(), None),
         };
-        if !name.starts_with("--") && name.starts_with('-') && name.len() > 2 {
-            // Short options in one word: -xeu kubelet, -n20.
-            let mut expanded = Vec::new();
-            let mut letters = name[1..].char_indices();
-            for (at, letter) in letters.by_ref() {
-                if "utnpgSUoF".contains(letter) {
-                    let tail = &name[1 + at + letter.len_utf8()..];
-                    expanded.push(format!("-{letter}"));
-                    if !tail.is_empty() {
-                        expanded.push(tail.to_owned());
-                    }
-                    break;
-                }
-                expanded.push(format!("-{letter}"));
-            }
-            expanded.extend(rest.cloned());
-            let tail = parse(&expanded)?;
-            return Ok(merge(options, tail));
-        }
         let mut argument = || {
             value
                 .take()
-                .or_else(|| rest.next().cloned())
+                .or_else(|| rest.pop_front())
                 .ok_or_else(|| format!("journalctl: option '{name}' requires an argument"))
         };
         match name.as_str() {
@@ -110,9 +99,9 @@ pub(super) fn parse(words: &[String]) -> Result<Options, String> {
                         let offset = number(&text);
                         Some(offset.ok_or_else(|| format!("Failed to parse boot '{text}'"))?)
                     }
-                    None => match rest.peek().and_then(|next| number(next)) {
+                    None => match rest.front().and_then(number) {
                         Some(offset) => {
-                            rest.next();
+                            rest.pop_front();
                             Some(offset)
                         }
                         None => Some(0),
@@ -131,9 +120,9 @@ pub(super) fn parse(words: &[String]) -> Result<Options, String> {
             "-n" | "--lines" => {
                 let text = match value.take() {
                     Some(text) => text,
-                    None => match rest.peek() {
-                        Some(next) if *next == "all" || next.parse::<usize>().is_ok() => {
-                            rest.next().cloned().unwrap_or_default()
+                    None => match rest.front() {
+                        Some(next) if next == "all" || next.parse::<usize>().is_ok() => {
+                            rest.pop_front().unwrap_or_default()
                         }
                         _ => "10".to_owned(),
                     },
@@ -181,29 +170,27 @@ fn parse_vacuum(option: &str, text: &str) -> Result<Vacuum, String> {
     limit.ok_or_else(|| format!("Failed to parse vacuum limit: {text}"))
 }
 
-fn merge(mut one: Options, two: Options) -> Options {
-    one.units.extend(two.units);
-    one.identifiers.extend(two.identifiers);
-    one.follow |= two.follow;
-    one.lines = two.lines.or(one.lines);
-    one.all_lines |= two.all_lines;
-    one.end |= two.end;
-    one.reverse |= two.reverse;
-    one.no_pager |= two.no_pager;
-    one.since = two.since.or(one.since);
-    one.until = two.until.or(one.until);
-    one.quiet |= two.quiet;
-    one.boot = two.boot.or(one.boot);
-    one.fields.extend(two.fields);
-    one.priority = two.priority.or(one.priority);
-    one.grep = two.grep.or(one.grep);
-    one.hostname &= two.hostname;
-    one.kernel |= two.kernel;
-    one.action = two.action.or(one.action);
-    if two.output != "short" {
-        one.output = two.output;
+/// Short options in one word, one by one, the last with its argument: `-xeu kubelet`, `-n20`.
+/// `None` if the word is anything else.
+fn apart(word: &str) -> Option<Vec<String>> {
+    let letters = word
+        .strip_prefix('-')
+        .filter(|rest| !rest.starts_with('-'))?;
+    if letters.chars().count() < 2 {
+        return None;
     }
-    one
+    let mut parts = Vec::new();
+    for (at, letter) in letters.char_indices() {
+        parts.push(format!("-{letter}"));
+        if "utnpgSUoF".contains(letter) {
+            let argument = &letters[at + letter.len_utf8()..];
+            if !argument.is_empty() {
+                parts.push(argument.to_owned());
+            }
+            break;
+        }
+    }
+    Some(parts)
 }
 
 /// Options that systemd's has and this one does not.
