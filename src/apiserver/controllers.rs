@@ -146,33 +146,66 @@ pub fn run_controller_manager(args: Vec<OsString>) -> ExitCode {
     })
 }
 
+/// What the flags say beside whom to ask.
+struct Settings {
+    /// What `--controllers` lists; empty means all.
+    listed: Vec<String>,
+    root_ca: Option<String>,
+    node_grace_ms: u64,
+    pod_range: Option<cidr::Range>,
+    signing: Option<signer::Authority>,
+}
+
+impl Settings {
+    /// Flags that don't fit and files that can't be read end the program.
+    fn read(flags: &Flags) -> Result<Self, String> {
+        let root_ca = match flags.get("root-ca-file") {
+            Some(path) => Some(
+                std::fs::read_to_string(path)
+                    .map_err(|e| format!("--root-ca-file: open {path}: {e}"))?,
+            ),
+            None => None,
+        };
+        let node_grace_ms = flags
+            .duration("node-monitor-grace-period", 50_000)
+            .map_err(|e| e.to_string())?;
+        let pod_range = if flags.switch("allocate-node-cidrs", false) {
+            let bits = flags
+                .number("node-cidr-mask-size", 24)
+                .map_err(|e| e.to_string())?;
+            let text = flags
+                .get("cluster-cidr")
+                .ok_or("--allocate-node-cidrs needs --cluster-cidr")?;
+            Some(cidr::Range::parse(text, bits)?)
+        } else {
+            None
+        };
+        Ok(Self {
+            listed: flags.all("controllers"),
+            root_ca,
+            node_grace_ms,
+            pod_range,
+            signing: signing(flags)?,
+        })
+    }
+
+    /// Whether a controller is to run, by its name with or without `-controller`.
+    /// Source: `IsControllerEnabled`, `staging/src/k8s.io/controller-manager/app/helper.go`, 1.32.
+    fn on(&self, name: &str) -> bool {
+        let short = name.trim_end_matches("-controller");
+        let is = |listed: &str| listed == name || listed == short;
+        let off = |listed: &String| listed.strip_prefix('-').is_some_and(is);
+        let all = self.listed.is_empty() || self.listed.iter().any(|listed| listed == "*");
+        self.listed.iter().any(|listed| is(listed)) || all && !self.listed.iter().any(off)
+    }
+}
+
 async fn manage(flags: Flags) -> Result<(), String> {
     let path = flags
         .get("kubeconfig")
         .ok_or("--kubeconfig must be given")?;
     let client = Client::from_kubeconfig(Path::new(path), "kube-controller-manager")?;
-    let root_ca = match flags.get("root-ca-file") {
-        Some(path) => Some(
-            std::fs::read_to_string(path)
-                .map_err(|e| format!("--root-ca-file: open {path}: {e}"))?,
-        ),
-        None => None,
-    };
-    let grace = flags
-        .duration("node-monitor-grace-period", 50_000)
-        .map_err(|e| e.to_string())?;
-    let ranges = if flags.switch("allocate-node-cidrs", false) {
-        let bits = flags
-            .number("node-cidr-mask-size", 24)
-            .map_err(|e| e.to_string())?;
-        let text = flags
-            .get("cluster-cidr")
-            .ok_or("--allocate-node-cidrs needs --cluster-cidr")?;
-        Some(cidr::Range::parse(text, bits)?)
-    } else {
-        None
-    };
-    let signing = signing(&flags)?;
+    let settings = Settings::read(&flags)?;
     crate::health::serve(&flags, 10257).await?;
     if flags.switch("leader-elect", true) {
         tokio::select! {
@@ -189,55 +222,47 @@ async fn manage(flags: Flags) -> Result<(), String> {
         client,
         stores,
     });
-    let wanted = flags.all("controllers");
-    let on = |name: &str| {
-        let short = name.trim_end_matches("-controller");
-        !wanted
-            .iter()
-            .any(|w| w.strip_prefix('-').is_some_and(|w| w == name || w == short))
-    };
-    if on("deployment-controller") {
-        deployment::start(&shared);
-    }
-    if on("replicaset-controller") {
-        replicaset::start(&shared);
-    }
-    if on("daemonset-controller") {
-        daemonset::start(&shared);
-    }
-    if on("endpoints-controller") {
-        endpoints::start(&shared);
-    }
-    if on("namespace-controller") {
-        namespace::start(&shared);
-    }
-    if on("serviceaccount-controller") {
-        accounts::start(&shared, root_ca);
-    }
-    if on("garbage-collector-controller") {
-        garbage::start(&shared);
-    }
-    if on("node-lifecycle-controller") {
-        node::start(&shared, grace);
-    }
-    if on("disruption-controller") {
-        disruption::start(&shared);
-    }
-    if on("persistentvolume-binder-controller") {
-        volumes::start(&shared);
-    }
-    if let Some(authority) = signing.filter(|_| on("certificatesigningrequest-signing-controller"))
-    {
-        signer::start(&shared, authority);
-    }
-    if let Some(range) = ranges {
-        cidr::start(&shared, range);
-    }
+    start(&shared, settings);
     for store in &shared.stores {
         tokio::spawn(Arc::clone(store).run(shared.client.clone()));
     }
     crate::terminated().await;
     Ok(())
+}
+
+/// Starts a controller that needs no settings.
+type Start = fn(&Arc<Shared>);
+
+/// Starts every controller that is on, before the first object comes.
+fn start(shared: &Arc<Shared>, settings: Settings) {
+    let plain: [(&str, Start); 8] = [
+        ("deployment-controller", deployment::start),
+        ("replicaset-controller", replicaset::start),
+        ("daemonset-controller", daemonset::start),
+        ("endpoints-controller", endpoints::start),
+        ("namespace-controller", namespace::start),
+        ("garbage-collector-controller", garbage::start),
+        ("disruption-controller", disruption::start),
+        ("persistentvolume-binder-controller", volumes::start),
+    ];
+    for (name, start) in plain {
+        if settings.on(name) {
+            start(shared);
+        }
+    }
+    if settings.on("node-lifecycle-controller") {
+        node::start(shared, settings.node_grace_ms);
+    }
+    let signs = settings.on("certificatesigningrequest-signing-controller");
+    if settings.on("serviceaccount-controller") {
+        accounts::start(shared, settings.root_ca);
+    }
+    if let Some(authority) = settings.signing.filter(|_| signs) {
+        signer::start(shared, authority);
+    }
+    if let Some(range) = settings.pod_range {
+        cidr::start(shared, range);
+    }
 }
 
 /// Who signs certificates; nobody, as in the reference, without both files. Files that can't

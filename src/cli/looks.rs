@@ -64,8 +64,8 @@ pub fn leaves_all_as_it_is(command: &str) -> Option<&'static str> {
 /// The most that a part of the command does, if none may change something.
 fn of_parts(command: &str) -> Option<Part> {
     let mut most = Part::Nothing;
-    for part in parts(command) {
-        most = most.max(of_part(&part)?);
+    for piece in pieces(command) {
+        most = most.max(of_piece(&piece)?);
     }
     Some(most)
 }
@@ -79,35 +79,79 @@ enum Part {
     Waits,
 }
 
-/// The simple commands that a command is made of. Substitutions are parts of their own.
-fn parts(command: &str) -> Vec<String> {
+/// One of the simple commands that a command is made of.
+#[derive(Default)]
+struct Piece {
+    text: String,
+    /// What of it stands in no quotes.
+    bare: String,
+}
+
+impl Piece {
+    /// Whether it writes anywhere but to `/dev/null`.
+    fn writes_a_file(&self) -> bool {
+        self.bare
+            .replace("2>/dev/null", "")
+            .replace("> /dev/null", "")
+            .replace(">/dev/null", "")
+            .contains('>')
+    }
+}
+
+/// The simple commands that a command is made of. Substitutions are pieces of their own, and so
+/// is what comes behind one.
+fn pieces(command: &str) -> Vec<Piece> {
     let command = command.replace("2>&1", "").replace("\\\n", " ");
-    let mut parts = vec![String::new()];
-    let mut quote = None;
+    let mut pieces = vec![Piece::default()];
+    // The quotes that are open around the substitutions that are.
+    let mut quotes = Vec::new();
+    let (mut quote, mut before) = (None, ' ');
     for letter in command.chars() {
-        match (quote, letter) {
-            (None, '\'' | '"') => quote = Some(letter),
-            (Some(open), letter) if open == letter => quote = None,
-            // A substitution within double quotes runs as well.
-            (None | Some('"'), '(' | ')') | (None, ';' | '|' | '&' | '\n') => {
-                parts.push(String::new());
-                continue;
+        let ends = match (quote, letter) {
+            (None, '\'' | '"') if before != '\\' => {
+                quote = Some(letter);
+                false
             }
-            _ => {}
-        }
-        if let Some(part) = parts.last_mut() {
-            part.push(letter);
+            (Some(open), _) if open == letter && (open == '\'' || before != '\\') => {
+                quote = None;
+                false
+            }
+            (None, '(') => {
+                quotes.push(None);
+                true
+            }
+            // A substitution within double quotes runs as well.
+            (Some('"'), '(') if before == '$' => {
+                quotes.push(quote.take());
+                true
+            }
+            (None, ')') => {
+                // The end of a pattern of `case` has no beginning.
+                quote = quotes.pop().flatten();
+                true
+            }
+            (None, ';' | '|' | '&' | '\n') => true,
+            _ => false,
+        };
+        before = letter;
+        if ends {
+            pieces.push(Piece::default());
+        } else if let Some(piece) = pieces.last_mut() {
+            piece.text.push(letter);
+            if quote.is_none() {
+                piece.bare.push(letter);
+            }
         }
     }
-    parts
+    pieces
 }
 
 /// `None` for what may change something.
-fn of_part(part: &str) -> Option<Part> {
-    if writes_a_file(part) {
+fn of_piece(piece: &Piece) -> Option<Part> {
+    if piece.writes_a_file() {
         return None;
     }
-    let mut words: &[&str] = &part.split_whitespace().collect::<Vec<_>>();
+    let mut words: &[&str] = &piece.text.split_whitespace().collect::<Vec<_>>();
     while let [first, rest @ ..] = words {
         if !KEYWORDS.contains(first) {
             break;
@@ -129,7 +173,7 @@ fn of_part(part: &str) -> Option<Part> {
         return Some(Part::Nothing);
     };
     if let ["ssh", "-n", _node, ..] = &words[prefixes..] {
-        return of_ssh(part);
+        return of_ssh(&piece.text);
     }
     // What is left of a quoted substitution.
     if first
@@ -139,22 +183,6 @@ fn of_part(part: &str) -> Option<Part> {
         return Some(Part::Nothing);
     }
     of_program(first, rest)
-}
-
-/// Whether a part writes anywhere but to `/dev/null`.
-fn writes_a_file(part: &str) -> bool {
-    let outside: String = part
-        .split('\'')
-        .step_by(2)
-        .collect::<String>()
-        .split('"')
-        .step_by(2)
-        .collect();
-    outside
-        .replace("2>/dev/null", "")
-        .replace("> /dev/null", "")
-        .replace(">/dev/null", "")
-        .contains('>')
 }
 
 /// A command on another node: what it is there.
@@ -251,6 +279,12 @@ mod tests {
             ),
             ("until etcdctl endpoint health; do sleep 1; done", waits),
             ("kubectl get pods > /root/pods", None),
+            ("echo \"$(kubectl get pods)\" > /root/pods", None),
+            ("echo \"$(grep \"a > b\" c)\"", looks),
+            ("grep \"a(b) > c\" d", looks),
+            ("grep \"\\\" > c\" d", looks),
+            ("case $a in b) ls;; c) ls > d;; esac", None),
+            ("case $a in b) ls;; esac", looks),
             ("etcdctl member list | tee /root/members", None),
             ("etcdctl snapshot save /a", None),
             ("for i in 1 2; do kubectl delete pod $i; done", None),

@@ -57,6 +57,21 @@ fn options_of_ssh_and_scp_follow_the_host_too() {
     }
 }
 
+/// A client that is slow to say that it has no input: what the command printed is not lost.
+#[test]
+fn ssh_brings_all_of_the_output_however_late_the_input_ends() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let fabric = fabric(&dir.path().join("session"));
+    let printed = bash(
+        &fabric,
+        "exec 3<>/dev/tcp/etcd2/22; echo '{\"user\":\"root\",\"command\":\"head -c 150000 /dev/zero\",\
+         \"tty\":false,\"term\":\"\",\"columns\":80,\"rows\":24}' >&3; sleep 1; printf 'e\\0\\0\\0\\0' >&3; \
+         sleep 0.3; cat <&3 | tr -cd '\\0' | wc -c",
+    );
+    let count: usize = printed.trim().parse().unwrap_or_default();
+    assert!(count >= 150_000, "{printed}");
+}
+
 #[test]
 fn the_archive_tells_what_it_has() {
     let dir = tempfile::tempdir().expect("a directory");

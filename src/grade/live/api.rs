@@ -3,11 +3,12 @@
 use std::{net::Ipv4Addr, sync::Arc};
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{TIMEOUT, tls};
 use crate::assignment::Certificates;
@@ -116,9 +117,6 @@ impl Api {
         let stream = tls::connect(Arc::clone(&self.config), self.address, 6443)
             .await
             .map_err(|error| format!("the API server can't be reached: {error}"))?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-            .await
-            .map_err(|error| error.to_string())?;
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -127,27 +125,41 @@ impl Api {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(body))
             .map_err(|error| error.to_string())?;
-        let exchange = async {
-            let response = sender
-                .send_request(request)
-                .await
-                .map_err(|e| e.to_string())?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), BODY_BYTES)
-                .collect()
-                .await
-                .map_err(|e| e.to_string())?;
-            Ok::<_, String>((status, body.to_bytes()))
-        };
-        let driver = async {
-            // It ends with the exchange; what went wrong is told there.
-            let _ = connection.await;
-            std::future::pending::<()>().await;
-        };
-        tokio::select! {
-            answer = exchange => answer,
-            () = driver => Err("the API server closed the connection".into()),
-        }
+        exchange(stream, request).await
+    }
+}
+
+/// Sends the only request of a connection.
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    request: Request<Full<Bytes>>,
+) -> Result<(StatusCode, Bytes), String> {
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| error.to_string())?;
+    let answer = async {
+        let response = sender
+            .send_request(request)
+            .await
+            .map_err(|e| e.to_string())?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), BODY_BYTES)
+            .collect()
+            .await
+            .map_err(|error| match error.downcast_ref::<LengthLimitError>() {
+                Some(_) => format!("the API server sent more than {} MiB", BODY_BYTES >> 20),
+                None => error.to_string(),
+            })?;
+        Ok::<_, String>((status, body.to_bytes()))
+    };
+    let driver = async {
+        // It ends with the exchange; what went wrong is told there.
+        let _ = connection.await;
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        answer = answer => answer,
+        () = driver => Err("the API server closed the connection".into()),
     }
 }
 
@@ -168,4 +180,31 @@ fn message(body: &[u8]) -> String {
         .chars()
         .take(REFUSAL_CHARS)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_sends_without_end_is_left() {
+        let (ours, mut theirs) = tokio::io::duplex(1 << 16);
+        let server = tokio::spawn(async move {
+            let _ = theirs.read(&mut [0; 4096]).await;
+            let mut sent = 0;
+            let mut piece = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
+            while theirs.write_all(&piece).await.is_ok() {
+                sent += piece.len();
+                piece = vec![b'x'; 1 << 16];
+            }
+            sent
+        });
+        let request = Request::new(Full::default());
+        let said = exchange(ours, request).await.map(|(status, _)| status);
+        assert_eq!(said, Err("the API server sent more than 16 MiB".to_owned()));
+        let sent = server.await.expect("no panic");
+        assert!(sent < BODY_BYTES + (1 << 20), "{sent} bytes were taken");
+    }
 }

@@ -5,17 +5,23 @@ use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use nix::sched::CloneFlags;
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 
 use super::{ERROR, EXIT, Hello, INPUT, INPUT_END, OUTPUT, PORT, WINDOW, read_frame, write_frame};
 use crate::enter::{self, Request, Target, User};
 use crate::error::{Context as _, Error, Result};
 use crate::spec::Exec;
 use crate::sys;
+
+/// How long the other end may take to leave, once it has been told the command's end.
+const CLOSING: Duration = Duration::from_secs(10);
 
 /// `sandbox-enter sshd`: listens for ever.
 pub(crate) fn serve() -> Result<u8> {
@@ -70,23 +76,40 @@ fn connection(stream: std::io::Result<TcpStream>) -> Result<()> {
             .take()
             .map(|pipe| (ERROR, Box::new(pipe) as Box<dyn Read + Send>)),
     ];
-    let lock = Arc::new(std::sync::Mutex::new(()));
-    let pumps: Vec<_> = outputs
-        .into_iter()
-        .flatten()
-        .map(|(kind, pipe)| {
-            let (stream, lock) = (stream.clone(), lock.clone());
-            thread::spawn(move || pump(kind, pipe, &stream, &lock))
-        })
-        .collect();
-    thread::spawn(move || take_input(&mut reader, input, window, pid));
+    let lock = Arc::new(Mutex::new(()));
+    let mut pumps = Vec::new();
+    for (kind, pipe) in outputs.into_iter().flatten() {
+        let (stream, lock) = (stream.clone(), lock.clone());
+        pumps.push(beside(move || pump(kind, pipe, &stream, &lock))?);
+    }
+    let ended = Arc::new(AtomicBool::new(false));
+    let (stays, left) = mpsc::channel::<()>();
+    let told = ended.clone();
+    beside(move || {
+        take_input(&mut reader, input, window);
+        // The other end is gone; then so is the command.
+        if !told.load(Ordering::SeqCst) {
+            let _ = nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGHUP);
+        }
+        drop(stays);
+    })?;
     let status = child.wait().context("wait for the command")?;
+    ended.store(true, Ordering::SeqCst);
     for pump in pumps {
         let _ = pump.join();
     }
     write_frame(&stream, EXIT, &code(status).to_be_bytes()).context("tell the end")?;
-    let _ = stream.shutdown(Shutdown::Both);
+    let _ = stream.shutdown(Shutdown::Write);
+    // A socket that is closed before it has read all that comes is reset, and what is still on
+    // its way to the other end is lost.
+    let _ = left.recv_timeout(CLOSING);
     Ok(())
+}
+
+fn beside<T: Send + 'static>(
+    run: impl FnOnce() -> T + Send + 'static,
+) -> Result<thread::JoinHandle<T>> {
+    thread::Builder::new().spawn(run).context("begin a thread")
 }
 
 fn code(status: ExitStatus) -> u32 {
@@ -134,24 +157,25 @@ fn resize(mut window: &UnixStream, columns: u16, rows: u16) {
     let _ = window.write_all(&bytes);
 }
 
-fn pump(kind: u8, mut pipe: Box<dyn Read + Send>, stream: &TcpStream, lock: &std::sync::Mutex<()>) {
+fn pump(kind: u8, mut pipe: Box<dyn Read + Send>, stream: &TcpStream, lock: &Mutex<()>) {
     let mut bytes = [0; 16384];
-    while let Ok(length) = pipe.read(&mut bytes) {
+    loop {
+        let length = match pipe.read(&mut bytes) {
+            Ok(0) => return,
+            Ok(length) => length,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(_) => return,
+        };
         // A poisoned lock guards nothing but the order of frames.
         let _guard = lock.lock();
-        if length == 0 || write_frame(stream, kind, &bytes[..length]).is_err() {
+        if write_frame(stream, kind, &bytes[..length]).is_err() {
             return;
         }
     }
 }
 
-/// Until the other end is gone; then so is the command.
-fn take_input(
-    reader: &mut impl Read,
-    mut input: Option<ChildStdin>,
-    window: Option<UnixStream>,
-    pid: i32,
-) {
+/// Until the other end is gone.
+fn take_input(reader: &mut impl Read, mut input: Option<ChildStdin>, window: Option<UnixStream>) {
     while let Ok(Some((kind, bytes))) = read_frame(reader) {
         match kind {
             INPUT => {
@@ -171,5 +195,4 @@ fn take_input(
             _ => {}
         }
     }
-    let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGHUP);
 }
