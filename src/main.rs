@@ -26,6 +26,7 @@ fn applet(name: &OsStr) -> Option<Applet> {
         "kubeadm" => kubelet::run_kubeadm,
         "kubectl" => kubectl::run,
         "kubelet" => kubelet::run_kubelet,
+        "service" => sandbox::run_service,
         "systemctl" => sandbox::run_systemctl,
         "journalctl" => sandbox::run_journalctl,
         "hostnamectl" => sandbox::run_hostnamectl,

@@ -33,65 +33,68 @@ mod template;
 mod volumes;
 
 /// The flags of kube-controller-manager that kubeadm's manifest uses.
-const FLAGS: Table = &[
-    ("allocate-node-cidrs", Kind::Switch),
-    (
-        "authentication-kubeconfig",
-        Kind::Accepted("nothing is served that asks for it"),
-    ),
-    (
-        "authorization-kubeconfig",
-        Kind::Accepted("nothing is served that asks for it"),
-    ),
-    ("bind-address", Kind::Value),
-    ("secure-port", Kind::Value),
-    (
-        "client-ca-file",
-        Kind::Accepted("nothing is served that asks for it"),
-    ),
-    ("cloud-provider", Kind::Refused("there is no cloud here")),
-    ("cluster-cidr", Kind::Value),
-    (
-        "cluster-name",
-        Kind::Accepted("it has no effect without a cloud"),
-    ),
-    ("cluster-signing-cert-file", Kind::Value),
-    ("cluster-signing-duration", Kind::Value),
-    ("cluster-signing-key-file", Kind::Value),
-    ("controllers", Kind::Value),
-    (
-        "feature-gates",
-        Kind::Accepted("features are as in 1.32 by default"),
-    ),
-    ("kubeconfig", Kind::Value),
-    ("leader-elect", Kind::Switch),
-    ("master", Kind::Refused("use --kubeconfig")),
-    ("node-cidr-mask-size", Kind::Value),
-    ("node-monitor-grace-period", Kind::Value),
-    (
-        "node-monitor-period",
-        Kind::Accepted("nodes are looked at when their time is up"),
-    ),
-    ("profiling", Kind::Accepted("there is no profiler")),
-    (
-        "requestheader-client-ca-file",
-        Kind::Accepted("nothing is served that asks for it"),
-    ),
-    ("root-ca-file", Kind::Value),
-    (
-        "service-account-private-key-file",
-        Kind::Accepted("token Secrets are not made yet"),
-    ),
-    (
-        "service-cluster-ip-range",
-        Kind::Accepted("the API server allocates"),
-    ),
-    (
-        "use-service-account-credentials",
-        Kind::Accepted("the controllers run as system:kube-controller-manager"),
-    ),
-    ("v", Kind::Value),
-];
+const FLAGS: Table = Table {
+    own: &[
+        ("allocate-node-cidrs", Kind::Switch),
+        (
+            "authentication-kubeconfig",
+            Kind::Accepted("nothing is served that asks for it"),
+        ),
+        (
+            "authorization-kubeconfig",
+            Kind::Accepted("nothing is served that asks for it"),
+        ),
+        ("bind-address", Kind::Value),
+        ("secure-port", Kind::Value),
+        (
+            "client-ca-file",
+            Kind::Accepted("nothing is served that asks for it"),
+        ),
+        ("cloud-provider", Kind::Refused("there is no cloud here")),
+        ("cluster-cidr", Kind::Value),
+        (
+            "cluster-name",
+            Kind::Accepted("it has no effect without a cloud"),
+        ),
+        ("cluster-signing-cert-file", Kind::Value),
+        ("cluster-signing-duration", Kind::Value),
+        ("cluster-signing-key-file", Kind::Value),
+        ("controllers", Kind::Value),
+        (
+            "feature-gates",
+            Kind::Accepted("features are as in 1.32 by default"),
+        ),
+        ("kubeconfig", Kind::Value),
+        ("leader-elect", Kind::Switch),
+        ("master", Kind::Refused("use --kubeconfig")),
+        ("node-cidr-mask-size", Kind::Value),
+        ("node-monitor-grace-period", Kind::Value),
+        (
+            "node-monitor-period",
+            Kind::Accepted("nodes are looked at when their time is up"),
+        ),
+        ("profiling", Kind::Accepted("there is no profiler")),
+        (
+            "requestheader-client-ca-file",
+            Kind::Accepted("nothing is served that asks for it"),
+        ),
+        ("root-ca-file", Kind::Value),
+        (
+            "service-account-private-key-file",
+            Kind::Accepted("token Secrets are not made yet"),
+        ),
+        (
+            "service-cluster-ip-range",
+            Kind::Accepted("the API server allocates"),
+        ),
+        (
+            "use-service-account-credentials",
+            Kind::Accepted("the controllers run as system:kube-controller-manager"),
+        ),
+        ("v", Kind::Value),
+    ],
+    beyond: include_str!("flags/kube-controller-manager.txt"),
+};
 
 /// What every controller works with.
 pub struct Shared {
@@ -326,4 +329,35 @@ fn available(pod: &Value, seconds: i64, now: i64) -> Result<(), Option<i64>> {
     let since = kube::time::parse(text(ready, "lastTransitionTime")).unwrap_or(now);
     let left = since + seconds - now;
     if left <= 0 { Ok(()) } else { Err(Some(left)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn controllers_run_as_they_are_listed() {
+        for (listed, deployment, node) in [
+            ("", true, true),
+            ("*,bootstrapsigner,tokencleaner", true, true),
+            ("*,-deployment", false, true),
+            ("-node-lifecycle-controller,*", true, false),
+            ("deployment-controller", true, false),
+            ("deployment,-deployment", true, false),
+        ] {
+            let settings = Settings {
+                listed: listed
+                    .split(',')
+                    .filter(|w| !w.is_empty())
+                    .map(str::to_owned)
+                    .collect(),
+                root_ca: None,
+                node_grace_ms: 0,
+                pod_range: None,
+                signing: None,
+            };
+            let on = ["deployment-controller", "node-lifecycle-controller"].map(|n| settings.on(n));
+            assert_eq!(on, [deployment, node], "{listed:?}");
+        }
+    }
 }

@@ -289,14 +289,22 @@ fn read_rule(rule: &Value, path: &str) -> Result<Rule, String> {
     let mut all = false;
     for (at, name) in names.iter().enumerate() {
         let name = name.as_str().unwrap_or_default();
+        let invalid = |why: &str| {
+            Err(format!(
+                "{path}.resources[{at}]: Invalid value: {name:?}: {why}"
+            ))
+        };
+        if name.chars().any(char::is_uppercase) {
+            return invalid("resource name should not have capital letters");
+        }
+        if name == "*" {
+            return invalid(
+                "use '*.' to encrypt all the resources from core API group or *.* to encrypt all \
+                 resources",
+            );
+        }
         match prefixes_of(name) {
             None => all = true,
-            Some(found) if found.is_empty() => {
-                return Err(format!(
-                    "{path}.resources[{at}]: Invalid value: {name:?}: no resource of that name is \
-                     stored here"
-                ));
-            }
             Some(found) => prefixes.extend(found),
         }
     }
@@ -318,20 +326,23 @@ fn read_rule(rule: &Value, path: &str) -> Result<Rule, String> {
 }
 
 /// The beginnings of the etcd keys of a resource, `secrets`, `deployments.apps`, `*.apps`
-/// or, for the core group, `*.`; `None` for `*.*`.
+/// or, for the core group, `*.`; `None` for `*.*`. As in the reference a resource need not be
+/// there: then it is where nothing is.
 fn prefixes_of(name: &str) -> Option<Vec<String>> {
     if name == "*.*" {
         return None;
     }
     let (plural, group) = name.split_once('.').unwrap_or((name, ""));
-    Some(
-        resources::RESOURCES
-            .iter()
-            .filter(|one| !one.prefix.is_empty() && one.group == group)
-            .filter(|one| plural == "*" || one.plural == plural)
-            .map(|one| one.key_prefix(""))
-            .collect(),
-    )
+    let mut found: Vec<String> = resources::RESOURCES
+        .iter()
+        .filter(|one| !one.prefix.is_empty() && one.group == group)
+        .filter(|one| plural == "*" || one.plural == plural)
+        .map(|one| one.key_prefix(""))
+        .collect();
+    if found.is_empty() {
+        found.push(format!("/registry/{group}/{plural}/"));
+    }
+    Some(found)
 }
 
 fn read_provider(provider: &Value, path: &str, into: &mut Vec<Provider>) -> Result<(), String> {
@@ -528,9 +539,14 @@ mod tests {
                 "resources[0].resources: Required",
             ),
             (
-                json!(["nonsense"]),
+                json!(["Secrets"]),
                 json!({"identity": {}}),
-                "resources[0].resources[0]",
+                "resources[0].resources[0]: Invalid value: \"Secrets\": resource name should not have",
+            ),
+            (
+                json!(["secrets", "*"]),
+                json!({"identity": {}}),
+                "resources[0].resources[1]: Invalid value: \"*\": use '*.' to encrypt",
             ),
             (
                 json!(["secrets"]),
@@ -550,5 +566,11 @@ mod tests {
             assert!(error.contains(says), "{error}");
         }
         assert_eq!(parse(json!(["*.*"]), json!({"identity": {}})), "");
+        // What is not there is where nothing is, and is not taken for everything.
+        let absent = json!(["pandas.awesome.bears.example"]);
+        assert_eq!(parse(absent, json!({"identity": {}})), "");
+        let alone = prefixes_of("pandas.awesome.bears.example");
+        let expected = "/registry/awesome.bears.example/pandas/".to_owned();
+        assert_eq!(alone, Some(vec![expected]));
     }
 }

@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
+use kube::known_flags::{self, KnownFlag};
+
 /// Why the command line was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FlagError {
@@ -35,10 +37,25 @@ pub enum Kind {
     Accepted(&'static str),
     /// Known and refused, with the reason.
     Refused(&'static str),
+    /// Known by name.
+    Beyond(KnownFlag<'static>),
 }
 
 /// A component's flags.
-pub type Table = &'static [(&'static str, Kind)];
+#[derive(Debug, Clone, Copy)]
+pub struct Table {
+    pub own: &'static [(&'static str, Kind)],
+    /// What the reference has besides, as a list of [`known_flags`].
+    pub beyond: &'static str,
+}
+
+impl Table {
+    fn kind(&self, name: &str) -> Option<Kind> {
+        let own = self.own.iter().find(|(known, _)| *known == name);
+        own.map(|(_, kind)| *kind)
+            .or_else(|| known_flags::find(self.beyond, name).map(Kind::Beyond))
+    }
+}
 
 /// The flags that were given.
 #[derive(Debug, Clone, Default)]
@@ -63,9 +80,7 @@ impl Flags {
                 None => (body, None),
             };
             let kind = table
-                .iter()
-                .find(|(known, _)| *known == name)
-                .map(|(_, kind)| *kind)
+                .kind(name)
                 .ok_or_else(|| FlagError::Unknown(format!("--{name}")))?;
             let value = match (kind, inline) {
                 (Kind::Refused(why), _) => {
@@ -73,10 +88,19 @@ impl Flags {
                 }
                 (_, Some(value)) => value,
                 (Kind::Switch, None) => "true".to_string(),
+                (Kind::Beyond(known), None) if !known.takes_value => "true".to_string(),
                 (_, None) => words
                     .next()
                     .ok_or_else(|| FlagError::NeedsValue(format!("--{name}")))?,
             };
+            if let Kind::Beyond(known) = kind
+                && !known.accepts(&value)
+            {
+                return Err(FlagError::Unsupported(
+                    name.to_string(),
+                    known_flags::REFUSED,
+                ));
+            }
             if kind == Kind::Switch && !matches!(value.as_str(), "true" | "false") {
                 return Err(FlagError::Value(
                     name.to_string(),
@@ -178,11 +202,14 @@ fn milliseconds(text: &str) -> Option<u64> {
 mod tests {
     use super::*;
 
-    const TABLE: Table = &[
-        ("name", Kind::Value),
-        ("on", Kind::Switch),
-        ("cloud", Kind::Refused("there is no cloud")),
-    ];
+    const TABLE: Table = Table {
+        own: &[
+            ("name", Kind::Value),
+            ("on", Kind::Switch),
+            ("cloud", Kind::Refused("there is no cloud")),
+        ],
+        beyond: "qps value accept\nlogs bool refuse false\n",
+    };
 
     fn parse(words: &[&str]) -> Result<Flags, FlagError> {
         let args: Vec<OsString> = words.iter().map(OsString::from).collect();
@@ -195,6 +222,12 @@ mod tests {
         assert_eq!(flags.get("name"), Some("c"));
         assert_eq!(flags.all("name"), ["a", "b", "c"]);
         assert!(flags.switch("on", false));
+        assert!(parse(&["--qps", "5", "--logs=false"]).is_ok());
+        let refused = parse(&["--logs", "--on"]).unwrap_err().to_string();
+        assert_eq!(
+            refused,
+            "flag --logs is not supported: kubedrill has nothing that it would set"
+        );
         assert_eq!(
             parse(&["--x"]).unwrap_err().to_string(),
             "unknown flag: --x"

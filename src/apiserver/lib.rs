@@ -54,12 +54,20 @@ fn component(
     let words = args.get(1..).unwrap_or_default();
     if words.iter().any(|w| w == "--help" || w == "-h") {
         println!("Usage:\n  {name} [flags]\n\nFlags:");
-        for (flag, kind) in table {
+        for (flag, kind) in table.own {
             match kind {
                 flags::Kind::Refused(why) => println!("      --{flag} (not supported: {why})"),
                 flags::Kind::Accepted(why) => println!("      --{flag} (accepted: {why})"),
                 _ => println!("      --{flag}"),
             }
+        }
+        println!("\nAccepted or refused by name:");
+        for line in table.beyond.lines() {
+            let (name, rest) = line.split_once(' ').unwrap_or((line, ""));
+            println!(
+                "      --{name} ({})",
+                rest.split_once(' ').map_or(rest, |(_, rest)| rest)
+            );
         }
         return ExitCode::SUCCESS;
     }

@@ -28,131 +28,134 @@ use crate::{log, tls};
 const NO_CLOUD: &str = "there is no cloud here";
 
 /// The flags of kube-apiserver that kubeadm's manifest uses, and their neighbours.
-const FLAGS: Table = &[
-    ("advertise-address", Kind::Value),
-    (
-        "allow-privileged",
-        Kind::Accepted("every Pod is allowed to ask for it"),
-    ),
-    ("anonymous-auth", Kind::Switch),
-    ("api-audiences", Kind::Value),
-    (
-        "apiserver-count",
-        Kind::Accepted("endpoints are merged, not counted"),
-    ),
-    (
-        "audit-log-path",
-        Kind::Refused("audit logging is not there yet"),
-    ),
-    (
-        "audit-policy-file",
-        Kind::Refused("audit logging is not there yet"),
-    ),
-    ("authorization-mode", Kind::Value),
-    ("bind-address", Kind::Value),
-    ("client-ca-file", Kind::Value),
-    ("cloud-config", Kind::Refused(NO_CLOUD)),
-    ("cloud-provider", Kind::Refused(NO_CLOUD)),
-    (
-        "default-not-ready-toleration-seconds",
-        Kind::Accepted("the default of 300 is used"),
-    ),
-    (
-        "default-unreachable-toleration-seconds",
-        Kind::Accepted("the default of 300 is used"),
-    ),
-    ("disable-admission-plugins", Kind::Value),
-    ("enable-admission-plugins", Kind::Value),
-    (
-        "enable-bootstrap-token-auth",
-        Kind::Accepted("there are no bootstrap tokens to honour"),
-    ),
-    ("encryption-provider-config", Kind::Value),
-    (
-        "encryption-provider-config-automatic-reload",
-        Kind::Refused("the file is read at the start only"),
-    ),
-    ("etcd-cafile", Kind::Value),
-    ("etcd-certfile", Kind::Value),
-    ("etcd-keyfile", Kind::Value),
-    (
-        "etcd-prefix",
-        Kind::Refused("objects always live under /registry"),
-    ),
-    ("etcd-servers", Kind::Value),
-    ("event-ttl", Kind::Value),
-    (
-        "feature-gates",
-        Kind::Accepted("features are as in 1.32 by default"),
-    ),
-    ("kubelet-certificate-authority", Kind::Value),
-    ("kubelet-client-certificate", Kind::Value),
-    ("kubelet-client-key", Kind::Value),
-    ("kubelet-preferred-address-types", Kind::Value),
-    ("profiling", Kind::Accepted("there is no profiler")),
-    (
-        "proxy-client-cert-file",
-        Kind::Accepted("nothing is aggregated"),
-    ),
-    (
-        "proxy-client-key-file",
-        Kind::Accepted("nothing is aggregated"),
-    ),
-    (
-        "request-timeout",
-        Kind::Accepted("requests end when etcd does not answer"),
-    ),
-    ("requestheader-allowed-names", Kind::Value),
-    ("requestheader-client-ca-file", Kind::Value),
-    (
-        "requestheader-extra-headers-prefix",
-        Kind::Accepted("extra headers are not read"),
-    ),
-    (
-        "requestheader-group-headers",
-        Kind::Accepted("X-Remote-Group is read"),
-    ),
-    (
-        "requestheader-username-headers",
-        Kind::Accepted("X-Remote-User is read"),
-    ),
-    (
-        "runtime-config",
-        Kind::Accepted("the served versions are fixed"),
-    ),
-    ("secure-port", Kind::Value),
-    ("service-account-issuer", Kind::Value),
-    ("service-account-key-file", Kind::Value),
-    (
-        "service-account-lookup",
-        Kind::Accepted("accounts are always looked up"),
-    ),
-    ("service-account-max-token-expiration", Kind::Value),
-    ("service-account-signing-key-file", Kind::Value),
-    ("service-cluster-ip-range", Kind::Value),
-    ("service-node-port-range", Kind::Value),
-    (
-        "shutdown-delay-duration",
-        Kind::Accepted("it stops at once"),
-    ),
-    ("storage-backend", Kind::Accepted("etcd3 is the only one")),
-    (
-        "storage-media-type",
-        Kind::Accepted("objects are stored as application/json"),
-    ),
-    ("tls-cert-file", Kind::Value),
-    (
-        "tls-cipher-suites",
-        Kind::Accepted("only safe ones are offered"),
-    ),
-    ("tls-min-version", Kind::Accepted("TLS 1.2 is the least")),
-    ("tls-private-key-file", Kind::Value),
-    (
-        "token-auth-file",
-        Kind::Refused("static tokens are not there yet"),
-    ),
-    ("v", Kind::Value),
-];
+const FLAGS: Table = Table {
+    own: &[
+        ("advertise-address", Kind::Value),
+        (
+            "allow-privileged",
+            Kind::Accepted("every Pod is allowed to ask for it"),
+        ),
+        ("anonymous-auth", Kind::Switch),
+        ("api-audiences", Kind::Value),
+        (
+            "apiserver-count",
+            Kind::Accepted("endpoints are merged, not counted"),
+        ),
+        (
+            "audit-log-path",
+            Kind::Refused("audit logging is not there yet"),
+        ),
+        (
+            "audit-policy-file",
+            Kind::Refused("audit logging is not there yet"),
+        ),
+        ("authorization-mode", Kind::Value),
+        ("bind-address", Kind::Value),
+        ("client-ca-file", Kind::Value),
+        ("cloud-config", Kind::Refused(NO_CLOUD)),
+        ("cloud-provider", Kind::Refused(NO_CLOUD)),
+        (
+            "default-not-ready-toleration-seconds",
+            Kind::Accepted("the default of 300 is used"),
+        ),
+        (
+            "default-unreachable-toleration-seconds",
+            Kind::Accepted("the default of 300 is used"),
+        ),
+        ("disable-admission-plugins", Kind::Value),
+        ("enable-admission-plugins", Kind::Value),
+        (
+            "enable-bootstrap-token-auth",
+            Kind::Accepted("there are no bootstrap tokens to honour"),
+        ),
+        ("encryption-provider-config", Kind::Value),
+        (
+            "encryption-provider-config-automatic-reload",
+            Kind::Refused("the file is read at the start only"),
+        ),
+        ("etcd-cafile", Kind::Value),
+        ("etcd-certfile", Kind::Value),
+        ("etcd-keyfile", Kind::Value),
+        (
+            "etcd-prefix",
+            Kind::Refused("objects always live under /registry"),
+        ),
+        ("etcd-servers", Kind::Value),
+        ("event-ttl", Kind::Value),
+        (
+            "feature-gates",
+            Kind::Accepted("features are as in 1.32 by default"),
+        ),
+        ("kubelet-certificate-authority", Kind::Value),
+        ("kubelet-client-certificate", Kind::Value),
+        ("kubelet-client-key", Kind::Value),
+        ("kubelet-preferred-address-types", Kind::Value),
+        ("profiling", Kind::Accepted("there is no profiler")),
+        (
+            "proxy-client-cert-file",
+            Kind::Accepted("nothing is aggregated"),
+        ),
+        (
+            "proxy-client-key-file",
+            Kind::Accepted("nothing is aggregated"),
+        ),
+        (
+            "request-timeout",
+            Kind::Accepted("requests end when etcd does not answer"),
+        ),
+        ("requestheader-allowed-names", Kind::Value),
+        ("requestheader-client-ca-file", Kind::Value),
+        (
+            "requestheader-extra-headers-prefix",
+            Kind::Accepted("extra headers are not read"),
+        ),
+        (
+            "requestheader-group-headers",
+            Kind::Accepted("X-Remote-Group is read"),
+        ),
+        (
+            "requestheader-username-headers",
+            Kind::Accepted("X-Remote-User is read"),
+        ),
+        (
+            "runtime-config",
+            Kind::Accepted("the served versions are fixed"),
+        ),
+        ("secure-port", Kind::Value),
+        ("service-account-issuer", Kind::Value),
+        ("service-account-key-file", Kind::Value),
+        (
+            "service-account-lookup",
+            Kind::Accepted("accounts are always looked up"),
+        ),
+        ("service-account-max-token-expiration", Kind::Value),
+        ("service-account-signing-key-file", Kind::Value),
+        ("service-cluster-ip-range", Kind::Value),
+        ("service-node-port-range", Kind::Value),
+        (
+            "shutdown-delay-duration",
+            Kind::Accepted("it stops at once"),
+        ),
+        ("storage-backend", Kind::Accepted("etcd3 is the only one")),
+        (
+            "storage-media-type",
+            Kind::Accepted("objects are stored as application/json"),
+        ),
+        ("tls-cert-file", Kind::Value),
+        (
+            "tls-cipher-suites",
+            Kind::Accepted("only safe ones are offered"),
+        ),
+        ("tls-min-version", Kind::Accepted("TLS 1.2 is the least")),
+        ("tls-private-key-file", Kind::Value),
+        (
+            "token-auth-file",
+            Kind::Refused("static tokens are not there yet"),
+        ),
+        ("v", Kind::Value),
+    ],
+    beyond: include_str!("flags/kube-apiserver.txt"),
+};
 
 /// The applet.
 pub fn run_apiserver(args: Vec<OsString>) -> ExitCode {

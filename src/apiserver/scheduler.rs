@@ -23,31 +23,34 @@ pub mod filter;
 const NAME: &str = "default-scheduler";
 
 /// The flags of kube-scheduler that kubeadm's manifest uses.
-const FLAGS: Table = &[
-    (
-        "authentication-kubeconfig",
-        Kind::Accepted("nothing is served that asks for it"),
-    ),
-    (
-        "authorization-kubeconfig",
-        Kind::Accepted("nothing is served that asks for it"),
-    ),
-    ("bind-address", Kind::Value),
-    (
-        "config",
-        Kind::Refused("scheduler configuration is not there yet"),
-    ),
-    (
-        "feature-gates",
-        Kind::Accepted("features are as in 1.32 by default"),
-    ),
-    ("kubeconfig", Kind::Value),
-    ("leader-elect", Kind::Switch),
-    ("master", Kind::Refused("use --kubeconfig")),
-    ("profiling", Kind::Accepted("there is no profiler")),
-    ("secure-port", Kind::Value),
-    ("v", Kind::Value),
-];
+const FLAGS: Table = Table {
+    own: &[
+        (
+            "authentication-kubeconfig",
+            Kind::Accepted("nothing is served that asks for it"),
+        ),
+        (
+            "authorization-kubeconfig",
+            Kind::Accepted("nothing is served that asks for it"),
+        ),
+        ("bind-address", Kind::Value),
+        (
+            "config",
+            Kind::Refused("scheduler configuration is not there yet"),
+        ),
+        (
+            "feature-gates",
+            Kind::Accepted("features are as in 1.32 by default"),
+        ),
+        ("kubeconfig", Kind::Value),
+        ("leader-elect", Kind::Switch),
+        ("master", Kind::Refused("use --kubeconfig")),
+        ("profiling", Kind::Accepted("there is no profiler")),
+        ("secure-port", Kind::Value),
+        ("v", Kind::Value),
+    ],
+    beyond: include_str!("flags/kube-scheduler.txt"),
+};
 
 struct Scheduler {
     client: Client,

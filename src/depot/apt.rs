@@ -88,7 +88,7 @@ fn parse(words: &[String], usage: &str) -> Result<Asked, u8> {
                 println!("apt of a kubedrill node ({})", machine());
                 return Err(0);
             }
-            option if WITHOUT_EFFECT.contains(&option) => {}
+            option if WITHOUT_EFFECT.contains(&option) || option.starts_with("-o") => {}
             option if option.starts_with('-') => {
                 eprintln!("E: Command line option '{option}' is not understood");
                 return Err(FAILED);
@@ -102,7 +102,7 @@ fn parse(words: &[String], usage: &str) -> Result<Asked, u8> {
 
 /// Options that change nothing where there is one package without dependencies, and no
 /// question is asked.
-const WITHOUT_EFFECT: [&str; 17] = [
+const WITHOUT_EFFECT: [&str; 20] = [
     "-y",
     "--yes",
     "--assume-yes",
@@ -117,7 +117,10 @@ const WITHOUT_EFFECT: [&str; 17] = [
     "--reinstall",
     "-f",
     "--fix-broken",
+    "--allow-change-held-packages",
     "--allow-downgrades",
+    "--allow-remove-essential",
+    "--allow-unauthenticated",
     "--purge",
     "--all-versions",
 ];

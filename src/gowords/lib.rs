@@ -22,6 +22,21 @@ pub fn errno(error: &io::Error) -> String {
     plain(&error.to_string())
 }
 
+/// The mode of a directory as `os.FileMode` prints it: `drwxr-xr-x`, `dtrwxrwxrwx`.
+#[must_use]
+pub fn directory_mode(mode: u32) -> String {
+    const SPECIAL: [(u32, char); 3] = [(0o4000, 'u'), (0o2000, 'g'), (0o1000, 't')];
+    let special = SPECIAL
+        .iter()
+        .filter(|(bit, _)| mode & bit != 0)
+        .map(|(_, letter)| *letter);
+    let access = (0..9).map(|at| match mode & (0o400 >> at) {
+        0 => '-',
+        _ => ['r', 'w', 'x'][at % 3],
+    });
+    std::iter::once('d').chain(special).chain(access).collect()
+}
+
 /// Without the number, and in small letters at the start.
 fn plain(text: &str) -> String {
     let text = text.split(" (os error").next().unwrap_or(text);
@@ -174,6 +189,13 @@ fn alert_text(alert: AlertDescription) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn modes_read_as_go_prints_them() {
+        assert_eq!(directory_mode(0o40_755), "drwxr-xr-x");
+        assert_eq!(directory_mode(0o41_777), "dtrwxrwxrwx");
+        assert_eq!(directory_mode(0o42_700), "dgrwx------");
+    }
 
     #[test]
     fn errors_are_said_as_go_says_them() {

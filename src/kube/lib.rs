@@ -13,6 +13,7 @@ pub mod gofmt;
 pub mod image;
 pub mod jsonpath;
 pub mod klog;
+pub mod known_flags;
 pub mod kubeconfig;
 pub mod object;
 pub mod openapi;

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use kube::known_flags;
 use kube::object;
 use serde_json::Value;
 
@@ -32,13 +33,20 @@ pub struct Config {
 }
 
 /// Flags that kubeadm gives and that have nothing to set here.
-const ACCEPTED: [&str; 4] = [
-    "bootstrap-kubeconfig",
+const ACCEPTED: [&str; 3] = ["bootstrap-kubeconfig", "pod-infra-container-image", "v"];
+const KNOWN: [&str; 9] = [
+    "client-ca-file",
+    "config",
     "container-runtime-endpoint",
-    "pod-infra-container-image",
-    "v",
+    "healthz-port",
+    "hostname-override",
+    "kubeconfig",
+    "node-ip",
+    "pod-manifest-path",
+    "port",
 ];
-const KNOWN: [&str; 4] = ["config", "kubeconfig", "node-ip", "hostname-override"];
+/// What the reference has besides, as a list of [`known_flags`].
+const BEYOND: &str = include_str!("flags.txt");
 
 /// What `kubelet --help` prints.
 pub const HELP: &str = "\
@@ -52,7 +60,7 @@ Usage:
 Flags:
       --bootstrap-kubeconfig string        Accepted: the lab has given the kubelet its certificate
       --config string                      The kubelet's configuration file (kubeadm: /var/lib/kubelet/config.yaml)
-      --container-runtime-endpoint string  Accepted: containers are the node's own
+      --container-runtime-endpoint string  Where containers are run; it must be the node's own
   -h, --help                               help for kubelet
       --hostname-override string           The node's name, if it is not the machine's
       --kubeconfig string                  How to reach the API server (kubeadm: /etc/kubernetes/kubelet.conf)
@@ -71,16 +79,27 @@ fn flags(args: &[String]) -> Result<BTreeMap<String, String>, String> {
             return Err(format!("unknown command {arg:?}"));
         };
         let (name, value) = match flag.split_once('=') {
-            Some((name, value)) => (name, value.to_owned()),
-            None => (
-                flag,
-                args.next()
-                    .cloned()
-                    .ok_or(format!("flag needs an argument: --{flag}"))?,
-            ),
+            Some((name, value)) => (name, Some(value.to_owned())),
+            None => (flag, None),
         };
-        if !KNOWN.contains(&name) && !ACCEPTED.contains(&name) {
+        let own = KNOWN.contains(&name) || ACCEPTED.contains(&name);
+        let beyond = known_flags::find(BEYOND, name).filter(|_| !own);
+        if !own && beyond.is_none() {
             return Err(format!("unknown flag: --{name}"));
+        }
+        let value = match value {
+            Some(value) => value,
+            None if beyond.is_some_and(|flag| !flag.takes_value) => "true".to_owned(),
+            None => args
+                .next()
+                .cloned()
+                .ok_or(format!("flag needs an argument: --{name}"))?,
+        };
+        if beyond.is_some_and(|flag| !flag.accepts(&value)) {
+            return Err(format!(
+                "flag --{name} is not supported: {}",
+                known_flags::REFUSED
+            ));
         }
         flags.insert(name.to_owned(), value);
     }
@@ -107,6 +126,37 @@ fn duration(value: &Value, default: Duration) -> Duration {
     if total.is_zero() { default } else { total }
 }
 
+/// Reads the file's object.
+///
+/// # Errors
+/// What is wrong with it, as `LoadKubeletConfigFile` says it (`pkg/kubelet/kubeletconfig`, 1.32).
+fn decode(text: &str, path: &Path) -> Result<Value, String> {
+    if text.is_empty() {
+        return Err(format!(
+            "kubelet config file {:?} was empty",
+            path.display().to_string()
+        ));
+    }
+    let failed = |why: String| format!("failed lenient decoding: {why}");
+    let mut documents = kube::yaml::parse_documents(text).map_err(|e| failed(e.to_string()))?;
+    let config = documents.pop().unwrap_or(Value::Null);
+    let (version, kind) = (
+        object::text(&config, "apiVersion"),
+        object::text(&config, "kind"),
+    );
+    match (version, kind) {
+        (_, "") => Err(failed(format!("Object 'Kind' is missing in '{config}'"))),
+        ("", _) => Err(failed(format!(
+            "Object 'apiVersion' is missing in '{config}'"
+        ))),
+        ("kubelet.config.k8s.io/v1beta1", "KubeletConfiguration") => Ok(config),
+        _ => Err(failed(format!(
+            "no kind {kind:?} is registered for version {version:?} in scheme \
+             \"k8s.io/kubernetes/pkg/kubelet/apis/config/scheme/scheme.go:33\""
+        ))),
+    }
+}
+
 impl Config {
     /// Reads flags and the file that they name. `hostname` is the machine's.
     ///
@@ -127,19 +177,37 @@ impl Config {
                 )
             })?,
         };
-        let config = match kube::yaml::parse_documents(&text) {
-            Ok(mut documents) => documents.pop().unwrap_or(Value::Null),
-            Err(error) => {
-                let path = file.unwrap_or(Path::new("")).display();
-                return Err(format!(
-                    "failed to load kubelet config file, path: {path}, error: {error}"
-                ));
-            }
+        let config = match file {
+            None => Value::Null,
+            Some(path) => decode(&text, path).map_err(|why| {
+                format!(
+                    "failed to load kubelet config file, path: {0}, error: failed to load Kubelet \
+                     config file {0}, error {why}",
+                    path.display()
+                )
+            })?,
         };
-        let number = |key: &str, default: u16| {
-            object::int(&config, key)
+        // The file counts only where the flag, which is older, is not given.
+        let endpoint = flags
+            .get("container-runtime-endpoint")
+            .map(String::as_str)
+            .unwrap_or(object::text(&config, "containerRuntimeEndpoint"));
+        crate::crictl::check_socket(endpoint)
+            .map_err(|why| format!("failed to run Kubelet: {why}"))?;
+        let number = |key: &str, flag: &str, default: u16| {
+            match flags.get(flag) {
+            Some(text) => text.parse().map_err(|_| {
+                format!("invalid argument {text:?} for \"--{flag}\" flag: strconv.ParseInt: parsing {text:?}: invalid syntax")
+            }),
+            None => Ok(object::int(&config, key)
                 .and_then(|port| u16::try_from(port).ok())
-                .unwrap_or(default)
+                .unwrap_or(default)),
+        }
+        };
+        // Flags go before the file.
+        let path = |key: &str, flag: &str| match flags.get(flag) {
+            Some(path) => path.into(),
+            None => object::text(&config, key).into(),
         };
         let address = flags.get("node-ip").and_then(|ip| ip.parse().ok());
         Ok(Self {
@@ -153,14 +221,14 @@ impl Config {
                 .map(PathBuf::from)
                 .unwrap_or_default(),
             bootstrap_kubeconfig: flags.get("bootstrap-kubeconfig").map(PathBuf::from),
-            manifests: object::text(&config, "staticPodPath").into(),
+            manifests: path("staticPodPath", "pod-manifest-path"),
             file_check: duration(
                 object::at(&config, "fileCheckFrequency"),
                 Duration::from_secs(20),
             ),
-            client_ca: object::text(&config, "authentication.x509.clientCAFile").into(),
-            port: number("port", 10250),
-            healthz_port: number("healthzPort", 10248),
+            client_ca: path("authentication.x509.clientCAFile", "client-ca-file"),
+            port: number("port", "port", 10250)?,
+            healthz_port: number("healthzPort", "healthz-port", 10248)?,
             taints: object::list(&config, "registerWithTaints").to_vec(),
         })
     }

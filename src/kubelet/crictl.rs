@@ -248,12 +248,17 @@ fn check_endpoint(global: &Args) -> Result<(), Fatal> {
         .or_else(|| std::env::var("CONTAINER_RUNTIME_ENDPOINT").ok())
         .or(from_file)
         .filter(|endpoint| !endpoint.is_empty());
-    let Some(endpoint) = endpoint else {
-        return Ok(());
-    };
-    let path = endpoint.strip_prefix("unix://").unwrap_or(&endpoint);
+    check_socket(endpoint.as_deref().unwrap_or_default())
+}
+
+/// Whether an endpoint is the node's; empty is.
+///
+/// # Errors
+/// What clients of the runtime say where nothing listens.
+pub fn check_socket(endpoint: &str) -> Result<(), String> {
+    let path = endpoint.strip_prefix("unix://").unwrap_or(endpoint);
     let real = path.strip_prefix("/var").unwrap_or(path);
-    if real == SOCKET {
+    if path.is_empty() || real == SOCKET {
         return Ok(());
     }
     Err(format!(

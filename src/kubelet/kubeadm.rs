@@ -49,11 +49,15 @@ pub fn run_kubeadm(args: Vec<OsString>) -> ExitCode {
 }
 
 fn answer(words: &[String]) -> Result<String, String> {
-    let plain: Vec<&str> = words
-        .iter()
-        .map(String::as_str)
-        .filter(|word| !word.starts_with('-'))
-        .collect();
+    let mut plain = Vec::new();
+    let mut rest = words.iter().map(String::as_str);
+    while let Some(word) = rest.next() {
+        match word {
+            _ if WITH_VALUE.contains(&word) => drop(rest.next()),
+            _ if word.starts_with('-') => {}
+            _ => plain.push(word),
+        }
+    }
     let wants_help = words.iter().any(|word| word == "-h" || word == "--help");
     match plain[..] {
         [] => Ok(help::of(&[])),
@@ -98,9 +102,26 @@ fn value<'a>(words: &'a [String], flag: &str) -> Option<&'a str> {
         })
 }
 
-/// The value of `-o`.
+/// Flags whose value may be the next word. The configuration is what the lab has made, whatever
+/// file is named.
+const WITH_VALUE: [&str; 8] = [
+    "--cert-dir",
+    "--config",
+    "--kubeconfig",
+    "--kubernetes-version",
+    "--output",
+    "--v",
+    "-o",
+    "-v",
+];
+
+/// Where kubeadm keeps certificates.
+const PKI: &str = "/etc/kubernetes/pki";
+
+/// The value of `-o`; other flags must be known.
 fn output(words: &[String]) -> Result<String, String> {
-    let mut words = words.iter().skip(1);
+    let all = words;
+    let mut words = all.iter().skip(1);
     let mut output = String::new();
     while let Some(word) = words.next() {
         if let Some(value) = word
@@ -113,18 +134,21 @@ fn output(words: &[String]) -> Result<String, String> {
             words.next().ok_or_else(missing)?.clone_into(&mut output);
         } else if let Some(value) = word.strip_prefix("-o") {
             value.clone_into(&mut output);
-        } else if word.starts_with('-')
-            && ![
-                "--config",
-                "--cert-dir",
-                "--kubernetes-version",
-                "-v",
-                "--v",
-            ]
-            .iter()
-            .any(|known| word.starts_with(known))
-        {
-            return Err(format!("error: unknown flag: {word}"));
+        } else if word.starts_with('-') {
+            let name = word.split('=').next().unwrap_or_default();
+            let level = word
+                .strip_prefix("-v")
+                .is_some_and(|rest| rest.parse::<u8>().is_ok());
+            if !WITH_VALUE.contains(&name) && !level {
+                return Err(format!("error: unknown flag: {name}"));
+            }
+            if name == "--cert-dir"
+                && value(all, name).is_some_and(|dir| dir.trim_end_matches('/') != PKI)
+            {
+                return Err(format!(
+                    "error: --cert-dir: kubeadm of kubedrill looks at {PKI} alone"
+                ));
+            }
         }
     }
     Ok(output)

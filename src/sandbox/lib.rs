@@ -95,6 +95,11 @@ pub fn run_relay(args: Vec<OsString>) -> ExitCode {
     relay::run(&args)
 }
 
+/// The applet `service` of a node.
+pub fn run_service(args: Vec<OsString>) -> ExitCode {
+    init::run_service(&args)
+}
+
 /// The applets `reboot`, `poweroff`, `halt` and `shutdown` of a node.
 pub fn run_power(args: Vec<OsString>) -> ExitCode {
     init::run_power(&args)

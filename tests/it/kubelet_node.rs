@@ -3,6 +3,7 @@
 
 mod crictl;
 mod probes;
+mod settings;
 
 use std::{
     io::{Read, Seek, Write},

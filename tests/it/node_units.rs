@@ -318,6 +318,19 @@ fn lists_show_what_is_asked_for() {
                 "systemctl list-unit-files runs-b.service --no-legend",
                 "runs-b.service disabled enabled\n",
             ),
+            (
+                "systemctl list-unit-files --type=timer --no-legend 'often*' 'runs-*'",
+                "often.timer static   -\n",
+            ),
+            (
+                "echo \"[$(systemctl is-enabled -q nothing)]\"; systemctl is-enabled nothing; echo $?",
+                "[]\nnot-found\n4\n",
+            ),
+            ("systemctl show -P SubState runs-a", "running\n"),
+            (
+                "systemctl list-units -al 'done*' --no-legend -tservice | wc -l",
+                "1\n",
+            ),
             ("systemctl is-system-running; echo $?", "degraded\n1\n"),
             (
                 "systemctl is-active runs-a other 'runs-*'; echo $?",

@@ -6,7 +6,7 @@ mod restart;
 
 use std::{
     fs::{self, DirBuilder},
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -68,6 +68,7 @@ pub(crate) async fn boot(config: &Config, peers: &dyn PeerClient) -> Result<Boot
             paths.snap.display()
         ))
     })?;
+    warn_of_access(&paths.member);
     let sync = !config.unsafe_no_fsync;
     let snapshotter = Snapshotter::with_sync(&paths.snap, sync);
     snapshotter.remove_leftovers().map_err(storage)?;
@@ -116,6 +117,7 @@ async fn open(
 }
 
 struct Paths {
+    member: PathBuf,
     wal: PathBuf,
     snap: PathBuf,
     db: PathBuf,
@@ -128,12 +130,33 @@ impl Paths {
         Self {
             wal: config.wal_dir.clone().unwrap_or_else(|| member.join("wal")),
             db: snap.join("db"),
+            member,
             snap,
         }
     }
 }
 
+/// Others than the member's user may look into a directory that was there before.
+/// Source: `CheckDirPermission`, `client/pkg/fileutil/fileutil.go`, 3.5.16.
+fn warn_of_access(path: &Path) {
+    const PRIVATE: u32 = 0o700;
+    let Ok(found) = fs::metadata(path) else {
+        return;
+    };
+    if found.mode() & 0o777 == PRIVATE {
+        return;
+    }
+    let error = format!(
+        "directory {:?} exist, but the permission is {:?}. The recommended permission is \
+         \"-rwx------\" to prevent possible unprivileged access to the data",
+        path.display().to_string(),
+        gowords::directory_mode(found.mode()),
+    );
+    crate::warn!("fileutil/fileutil.go:53", "check file permission", "error" => error);
+}
+
 fn make_dir(path: &Path) -> std::io::Result<()> {
+    warn_of_access(path);
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
     // As the reference does: a directory that can't be written is told of now.
     let probe = path.join(".touch");

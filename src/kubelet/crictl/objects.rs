@@ -84,6 +84,9 @@ pub fn sandbox_state(record: &Record) -> &'static str {
     }
 }
 
+/// What containerd calls the way in which it runs containers.
+const RUNTIME: &str = "io.containerd.runc.v2";
+
 /// What `inspect` prints of one container.
 pub fn inspect(entry: &Entry) -> Value {
     let running = sandbox::container::Container::open(&entry.id).ok();
@@ -109,6 +112,7 @@ pub fn inspect(entry: &Entry) -> Value {
         "info": {
             "pid": running.as_ref().and_then(|one| one.pid()).unwrap_or(0),
             "removing": false,
+            "runtimeType": RUNTIME,
             "runtimeSpec": {
                 "hostname": object::text(&entry.pod.metadata, "name"),
                 "process": spec.as_ref().map(|spec| json!({
@@ -150,5 +154,5 @@ pub fn inspect_pod(record: &Record) -> Value {
     let mut status = pod(record);
     status["network"] = json!({ "additionalIps": [], "ip": record.pod_ip });
     status["createdAt"] = json!(record.sandbox.created_at);
-    json!({ "info": { "runtimeType": "io.containerd.runc.v2" }, "status": status })
+    json!({ "info": { "runtimeType": RUNTIME }, "status": status })
 }

@@ -33,7 +33,8 @@ const FIRST_ETCD: u32 = 171;
 const MANIFESTS: &str = "/etc/kubernetes/manifests";
 
 /// Names that are kubedrill in every node.
-const APPLETS: [&str; 26] = [
+const APPLETS: [&str; 27] = [
+    "service",
     "systemctl",
     "journalctl",
     "hostnamectl",
@@ -134,6 +135,12 @@ pub fn nodes(
         if !stacked.is_empty() {
             node.files
                 .extend(stacked_member_files(&pki, name, *address, stacked)?);
+            // kubeadm makes it for root alone.
+            node.directories.push(Directory {
+                path: "/var/lib/etcd".into(),
+                mode: 0o700,
+                uid: 0,
+            });
         }
         // A control plane's kubelet asks the API server beside it.
         node.files

@@ -270,17 +270,23 @@ impl ClusterPki {
         )
     }
 
-    /// The certificate that the kubelet of `name` serves with.
+    /// The certificate that the kubelet of `name` serves with, of an authority that signs
+    /// nothing else and whose certificate comes behind it.
+    /// Source: `GenerateSelfSignedCertKeyWithFixtures`, `client-go/util/cert/cert.go`, 1.32.
     ///
     /// # Errors
     /// A node name that no certificate can carry.
     pub fn kubelet_server(&self, name: &str, address: Ipv4Addr) -> Result<Pair, rcgen::Error> {
+        let now = self.now.unix_timestamp();
+        let authority = Authority::new(&format!("{name}-ca@{now}"), self.now)?;
         let subject = Subject {
-            name,
+            name: &format!("{name}@{now}"),
             dns: vec![name.to_owned()],
             addresses: vec![address],
             ..Subject::default()
         };
-        self.kubernetes.issue(&subject, Use::Server, self.now)
+        let mut pair = authority.issue(&subject, Use::Server, self.now)?;
+        pair.cert += &authority.pair.cert;
+        Ok(pair)
     }
 }

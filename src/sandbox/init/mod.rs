@@ -41,7 +41,7 @@ use unit::Unit;
 
 pub(crate) use journalctl::run as run_journalctl;
 pub(crate) use power::run as run_power;
-pub(crate) use systemctl::run as run_systemctl;
+pub(crate) use systemctl::{run as run_systemctl, run_service};
 
 /// Where services say READY=1.
 pub(crate) const NOTIFY_SOCKET: &str = "/run/systemd/notify";

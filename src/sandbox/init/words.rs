@@ -33,6 +33,29 @@ pub(super) fn split_words(text: &str) -> Vec<String> {
     words
 }
 
+/// Short options in one word, one by one, the last with its argument if it is one of
+/// `with_argument`: `-xeu kubelet`, `-n20`. `None` if the word is anything else.
+pub(super) fn apart(word: &str, with_argument: &str) -> Option<Vec<String>> {
+    let letters = word
+        .strip_prefix('-')
+        .filter(|rest| !rest.starts_with('-'))?;
+    if letters.chars().count() < 2 {
+        return None;
+    }
+    let mut parts = Vec::new();
+    for (at, letter) in letters.char_indices() {
+        parts.push(format!("-{letter}"));
+        if with_argument.contains(letter) {
+            let argument = &letters[at + letter.len_utf8()..];
+            if !argument.is_empty() {
+                parts.push(argument.to_owned());
+            }
+            break;
+        }
+    }
+    Some(parts)
+}
+
 /// Replaces `$NAME` (a word of its own becomes several) and `${NAME}`.
 pub(super) fn replace_variables(words: &[String], env: &[(String, String)]) -> Vec<String> {
     let value = |name: &str| {

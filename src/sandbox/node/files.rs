@@ -11,8 +11,12 @@ use crate::error::{Context as _, Error, Result};
 use crate::spec::File;
 
 /// Directories of a node with their modes.
-const DIRECTORIES: [(&str, u32); 21] = [
+const DIRECTORIES: [(&str, u32); 25] = [
     ("/etc", 0o755),
+    ("/etc/apt/keyrings", 0o755),
+    ("/etc/apt/sources.list.d", 0o755),
+    ("/etc/modules-load.d", 0o755),
+    ("/etc/sysctl.d", 0o755),
     ("/etc/systemd/system", 0o755),
     ("/var/lib", 0o755),
     ("/var/log", 0o755),

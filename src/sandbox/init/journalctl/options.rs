@@ -8,6 +8,7 @@ use jiff::{Timestamp, ToSpan as _};
 
 use super::files::{Action, Vacuum, parse_size};
 use crate::init::unit::full_name;
+use crate::init::words::apart;
 
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Options {
@@ -68,7 +69,7 @@ pub(super) fn parse(words: &[String]) -> Result<Options, String> {
     };
     let mut rest: VecDeque<String> = words.iter().cloned().collect();
     while let Some(word) = rest.pop_front() {
-        if let Some(parts) = apart(&word) {
+        if let Some(parts) = apart(&word, WITH_ARGUMENT) {
             for part in parts.into_iter().rev() {
                 rest.push_front(part);
             }
@@ -170,28 +171,8 @@ fn parse_vacuum(option: &str, text: &str) -> Result<Vacuum, String> {
     limit.ok_or_else(|| format!("Failed to parse vacuum limit: {text}"))
 }
 
-/// Short options in one word, one by one, the last with its argument: `-xeu kubelet`, `-n20`.
-/// `None` if the word is anything else.
-fn apart(word: &str) -> Option<Vec<String>> {
-    let letters = word
-        .strip_prefix('-')
-        .filter(|rest| !rest.starts_with('-'))?;
-    if letters.chars().count() < 2 {
-        return None;
-    }
-    let mut parts = Vec::new();
-    for (at, letter) in letters.char_indices() {
-        parts.push(format!("-{letter}"));
-        if "utnpgSUoF".contains(letter) {
-            let argument = &letters[at + letter.len_utf8()..];
-            if !argument.is_empty() {
-                parts.push(argument.to_owned());
-            }
-            break;
-        }
-    }
-    Some(parts)
-}
+/// Short options that take an argument.
+const WITH_ARGUMENT: &str = "utnpgSUoF";
 
 /// Options that systemd's has and this one does not.
 const ELSEWHERE: [&str; 11] = [

@@ -175,7 +175,9 @@ pub(super) fn is_enabled(units: &[String], options: &Options) -> Result<u8> {
     for name in units {
         match enablement(name) {
             None => {
-                println!("not-found");
+                if !options.quiet {
+                    println!("not-found");
+                }
                 code = 4;
             }
             Some(state) => {
@@ -224,7 +226,7 @@ pub(super) fn list(patterns: &[String], options: &Options) -> Result<u8> {
             continue;
         }
         let state = enablement(&name).unwrap_or("disabled");
-        let wanted = fits(patterns, &name);
+        let wanted = fits(patterns, &name) && options.is_of_type(&name);
         if wanted && (options.states.is_empty() || options.states.iter().any(|s| s == state)) {
             rows.push((name, state));
         }

@@ -7,6 +7,7 @@ mod show;
 mod system;
 mod width;
 
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 use super::manager::{NOT_ACTIVE, Outcome};
 use super::protocol::{Info, Request, Response, ask};
 use super::unit::full_name;
-use super::words::{is_pattern, matches};
+use super::words::{apart, is_pattern, matches};
 use crate::error::{Error, Result};
 
 /// What was asked for besides verb and units.
@@ -38,6 +39,14 @@ struct Options {
     /// Of `edit`.
     drop_in: Option<String>,
     stdin: bool,
+}
+
+impl Options {
+    /// Whether a unit is of a type that was asked for.
+    fn is_of_type(&self, name: &str) -> bool {
+        let kind = name.rsplit_once('.').map_or("", |(_, kind)| kind);
+        self.types.is_empty() || self.types.iter().any(|one| one == kind)
+    }
 }
 
 const HELP: &str = "systemctl [OPTIONS...] COMMAND ...\n\n\
@@ -104,6 +113,31 @@ pub(crate) fn run(args: &[OsString]) -> ExitCode {
     }
 }
 
+/// The applet `service`: `systemctl` with its words the other way round.
+/// Source: `service.in` of Debian's init-system-helpers, 1.66.
+pub(crate) fn run_service(args: &[OsString]) -> ExitCode {
+    const USAGE: &str =
+        "Usage: service < option > | --status-all | [ service_name [ command | --full-restart ] ]";
+    let words: Vec<_> = args.iter().skip(1).map(|w| w.to_string_lossy()).collect();
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    let asked: &[&str] = match words[..] {
+        ["-h" | "--help", ..] => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        ["--status-all", ..] => &["list-units", "--type=service", "--all"],
+        [name, "--full-restart"] => &["restart", name],
+        [name, "force-reload"] => &["reload-or-restart", name],
+        [name, command] => &[command, name],
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let asked = ["systemctl"].iter().chain(asked).map(OsString::from);
+    run(&asked.collect::<Vec<_>>())
+}
+
 /// Patterns stand for the loaded units that they match. Verbs that list have patterns of
 /// their own. `Err`: there is nothing to do.
 fn expand(verb: &str, units: Vec<String>) -> std::result::Result<Vec<String>, ExitCode> {
@@ -130,11 +164,20 @@ fn expand(verb: &str, units: Vec<String>) -> std::result::Result<Vec<String>, Ex
     }
 }
 
+/// Short options that take an argument.
+const WITH_ARGUMENT: &str = "npPts";
+
 fn parse(words: &[String]) -> Result<(Options, Vec<String>), String> {
     let mut options = Options::default();
-    let mut rest = words.iter();
+    let mut rest: VecDeque<String> = words.iter().cloned().collect();
     let mut plain = Vec::new();
-    while let Some(word) = rest.next() {
+    while let Some(word) = rest.pop_front() {
+        if let Some(parts) = apart(&word, WITH_ARGUMENT) {
+            for part in parts.into_iter().rev() {
+                rest.push_front(part);
+            }
+            continue;
+        }
         let (name, value) = match word.split_once('=') {
             Some((name, value)) if word.starts_with("--") => (name, Some(value.to_owned())),
             _ => (word.as_str(), None),
@@ -142,7 +185,7 @@ fn parse(words: &[String]) -> Result<(Options, Vec<String>), String> {
         let mut argument = || {
             value
                 .clone()
-                .or_else(|| rest.next().cloned())
+                .or_else(|| rest.pop_front())
                 .ok_or_else(|| format!("systemctl: option '{name}' requires an argument"))
         };
         let list = |text: String| text.split(',').map(str::to_owned).collect::<Vec<_>>();
@@ -166,6 +209,10 @@ fn parse(words: &[String]) -> Result<(Options, Vec<String>), String> {
                 );
             }
             "-p" | "--property" => options.properties.extend(list(argument()?)),
+            "-P" => {
+                options.value = true;
+                options.properties.extend(list(argument()?));
+            }
             "--state" => options.states.extend(list(argument()?)),
             "-t" | "--type" => options.types.extend(list(argument()?)),
             "--drop-in" => options.drop_in = Some(argument()?),

@@ -48,11 +48,7 @@ pub(super) fn list(patterns: &[String], options: &Options) -> Result<u8> {
                 && (states.is_empty()
                     || states.contains(&info.active)
                     || states.contains(&info.sub))
-                && (options.types.is_empty()
-                    || options
-                        .types
-                        .iter()
-                        .any(|kind| name.ends_with(&format!(".{kind}"))))
+                && options.is_of_type(name)
         })
         .collect();
     let widths = [
