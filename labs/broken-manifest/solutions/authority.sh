@@ -1,4 +1,4 @@
-# etcd runs, and turns its clients away.
+# The container ends at once: it does not see that file. Even if it did, the file is the wrong one.
 crictl ps -a --name etcd
 crictl logs $(crictl ps -a --name '^etcd$' -q | head -1) 2>&1 | tail -2
 grep -e --etcd-certfile /etc/kubernetes/manifests/kube-apiserver.yaml

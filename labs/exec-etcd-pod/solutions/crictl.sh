@@ -6,5 +6,7 @@ crictl exec $container sh -c "ETCDCTL_API=3 etcdctl $flags member list -w fields
 echo "version: $(sed -n 's/^"Version" : "\(.*\)"/\1/p' /root/status)" > /root/answers.txt
 echo "id: $(printf %x $(sed -n 's/^"MemberID" : //p' /root/status))" >> /root/answers.txt
 echo "peers: $(sed -n 's/^"PeerURL" : "\(.*\)"/\1/p' /root/members)" >> /root/answers.txt
+echo "leader: $(printf %x $(sed -n 's/^"Leader" : //p' /root/status))" >> /root/answers.txt
+echo "size: $(sed -n 's/^"DBSize" : //p' /root/status)" >> /root/answers.txt
 cat /root/answers.txt
 crictl exec $container sh -c "ETCDCTL_API=3 etcdctl $flags --command-timeout=30s snapshot save /var/lib/etcd/$file.db"

@@ -7,6 +7,8 @@ kubectl -n kube-system exec etcd-controlplane -- sh -c "ETCDCTL_API=3 etcdctl en
 echo "version: $(cut -d, -f3 /root/status)" > /root/answers.txt
 echo "id: $(cut -d, -f1 /root/members)" >> /root/answers.txt
 echo "peers: $(cut -d, -f4 /root/members)" >> /root/answers.txt
+echo "leader: $(grep ', true, false, ' /root/status | cut -d, -f2)" >> /root/answers.txt
+echo "size: $(cut -d, -f4 /root/status)" >> /root/answers.txt
 cat /root/answers.txt
 
 # The snapshot goes where the container sees the node.

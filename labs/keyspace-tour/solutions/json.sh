@@ -11,8 +11,8 @@ in_etcd put /notes/$note $number
 echo "revision=$(in_etcd get /notes/$note -w json | grep -o '"mod_revision":[0-9]*' | cut -d: -f2)" >> /root/answers.txt
 echo "version=$(in_etcd get /notes/$note -w json | grep -o '"version":[0-9]*' | cut -d: -f2)" >> /root/answers.txt
 cat > /root/words.txt <<END
-backup: snapshot save
-cluster-health: endpoint health
-ls: get
-set: put
+backup = snapshot save
+cluster-health = endpoint health
+ls = get --prefix --keys-only
+set = put
 END

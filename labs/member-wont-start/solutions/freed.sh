@@ -4,6 +4,8 @@ export ETCDCTL_ENDPOINTS=https://127.0.0.1:2379 ETCDCTL_CACERT=/etc/kubernetes/p
   ETCDCTL_CERT=/etc/kubernetes/pki/etcd/server.crt ETCDCTL_KEY=/etc/kubernetes/pki/etcd/server.key
 ssh -n "$victim" journalctl -u etcd -n 15 --no-pager
 ssh -n "$victim" ss -ltnp
+
+# Nothing is said of the files.
 printf 'member: %s\ncause: port\n' "$victim" > /root/why.txt
 
 # The unit whose process it is; it would be back after the next start of the machine.

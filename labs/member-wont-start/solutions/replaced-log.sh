@@ -3,6 +3,8 @@
 export ETCDCTL_ENDPOINTS=https://127.0.0.1:2379 ETCDCTL_CACERT=/etc/kubernetes/pki/etcd/ca.crt \
   ETCDCTL_CERT=/etc/kubernetes/pki/etcd/server.crt ETCDCTL_KEY=/etc/kubernetes/pki/etcd/server.key
 ssh -n "$victim" journalctl -u etcd -n 15 --no-pager
+
+# It stumbles over a record of the log.
 printf 'Member = %s\nCause = log\n' "$victim" > /root/why.txt
 
 # On its own machine, with the others as endpoints. The old files are kept aside, to be looked at.

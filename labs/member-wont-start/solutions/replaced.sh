@@ -4,7 +4,6 @@ export ETCDCTL_ENDPOINTS=https://127.0.0.1:2379 ETCDCTL_CACERT=/etc/kubernetes/p
 etcdctl endpoint health --cluster
 ssh -n "$victim" systemctl status etcd --no-pager
 ssh -n "$victim" journalctl -u etcd -n 15 --no-pager
-ssh -n "$victim" etcdutl check /var/lib/etcd
 printf 'member: %s\ncause: database\n' "$victim" > /root/why.txt
 
 # Out with the old member, in with a new one.

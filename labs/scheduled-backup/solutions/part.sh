@@ -6,7 +6,7 @@ export ETCDCTL_API=3 ETCDCTL_ENDPOINTS=https://127.0.0.1:2379
 export ETCDCTL_CACERT=/etc/kubernetes/pki/etcd/ca.crt
 export ETCDCTL_CERT=/etc/kubernetes/pki/etcd/server.crt ETCDCTL_KEY=/etc/kubernetes/pki/etcd/server.key
 mkdir -p DIR
-part=DIR/new.db.tmp
+part=/root/new.part
 trap 'rm -f $part' EXIT
 etcdctl snapshot save $part
 etcdutl --write-out=table snapshot status $part
@@ -28,8 +28,8 @@ cat > /etc/systemd/system/etcd-backup.timer <<END
 Description=Backup of etcd, every 30 minutes
 
 [Timer]
-OnCalendar=*:0/30
-Persistent=true
+OnBootSec=10min
+OnUnitActiveSec=30min
 
 [Install]
 WantedBy=timers.target

@@ -10,8 +10,9 @@ until etcdctl --command-timeout=2s endpoint health >/dev/null 2>&1; do
 done
 junk=$(mktemp)
 # Large values first, then smaller ones, until not even a small one fits: the database's
-# size goes in pages of 4096 bytes, and so does the quota.
-for bytes in 900000 40000 1500; do
+# size goes in pages of 4096 bytes, and so does the quota. The steps are small: what values
+# leave free within the file when they are replaced, the next smaller ones must fill.
+for bytes in 900000 300000 100000 40000 12000 4000 1500; do
   etcdctl alarm disarm >/dev/null
   head -c $bytes /dev/urandom | base64 -w0 >"$junk"
   for turn in $(seq 100); do
