@@ -62,12 +62,8 @@ fn component(
             }
         }
         println!("\nAccepted or refused by name:");
-        for line in table.beyond.lines() {
-            let (name, rest) = line.split_once(' ').unwrap_or((line, ""));
-            println!(
-                "      --{name} ({})",
-                rest.split_once(' ').map_or(rest, |(_, rest)| rest)
-            );
+        for (name, flag) in kube::known_flags::all(table.beyond) {
+            println!("      --{name} ({flag})");
         }
         return ExitCode::SUCCESS;
     }

@@ -7,6 +7,8 @@
 //!
 //! Source: the reference pages of the programs, and CHANGELOG-1.32.
 
+use std::fmt;
+
 /// A line of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownFlag<'a> {
@@ -25,20 +27,36 @@ impl KnownFlag<'_> {
     }
 }
 
+impl fmt::Display for KnownFlag<'_> {
+    /// What becomes of it, as its line has it: `accept`, `refuse false`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_accepted { "accept" } else { "refuse" })?;
+        self.but.map_or(Ok(()), |but| write!(f, " {but}"))
+    }
+}
+
 /// What to say of one that is refused.
 pub const REFUSED: &str = "kubedrill has nothing that it would set";
 
 /// The flag of that name, if a list has it.
 #[must_use]
 pub fn find<'a>(list: &'a str, name: &str) -> Option<KnownFlag<'a>> {
-    list.lines().find_map(|line| {
+    all(list)
+        .find(|(known, _)| *known == name)
+        .map(|(_, flag)| flag)
+}
+
+/// All of a list, with their names.
+pub fn all(list: &str) -> impl Iterator<Item = (&str, KnownFlag<'_>)> {
+    list.lines().filter_map(|line| {
         let mut words = line.split(' ');
-        (words.next()? == name).then_some(())?;
-        Some(KnownFlag {
+        let name = words.next()?;
+        let flag = KnownFlag {
             takes_value: words.next()? == "value",
             is_accepted: words.next()? == "accept",
             but: words.next(),
-        })
+        };
+        Some((name, flag))
     })
 }
 
@@ -58,5 +76,9 @@ mod tests {
         assert_eq!(accepts("c", "none"), Some(false));
         assert_eq!(accepts("c", "lease"), Some(true));
         assert_eq!(accepts("d", ""), None);
+        let shown: Vec<String> = all(list)
+            .map(|(name, flag)| format!("{name}: {flag}"))
+            .collect();
+        assert_eq!(shown, ["a: accept", "b: refuse false", "c: accept none"]);
     }
 }

@@ -32,8 +32,6 @@ pub struct Config {
     pub taints: Vec<Value>,
 }
 
-/// Flags that kubeadm gives and that have nothing to set here.
-const ACCEPTED: [&str; 3] = ["bootstrap-kubeconfig", "pod-infra-container-image", "v"];
 const KNOWN: [&str; 9] = [
     "client-ca-file",
     "config",
@@ -82,9 +80,8 @@ fn flags(args: &[String]) -> Result<BTreeMap<String, String>, String> {
             Some((name, value)) => (name, Some(value.to_owned())),
             None => (flag, None),
         };
-        let own = KNOWN.contains(&name) || ACCEPTED.contains(&name);
-        let beyond = known_flags::find(BEYOND, name).filter(|_| !own);
-        if !own && beyond.is_none() {
+        let beyond = known_flags::find(BEYOND, name);
+        if !KNOWN.contains(&name) && beyond.is_none() {
             return Err(format!("unknown flag: --{name}"));
         }
         let value = match value {
@@ -188,23 +185,24 @@ impl Config {
             })?,
         };
         // The file counts only where the flag, which is older, is not given.
-        let endpoint = flags
-            .get("container-runtime-endpoint")
-            .map(String::as_str)
-            .unwrap_or(object::text(&config, "containerRuntimeEndpoint"));
+        let endpoint = flags.get("container-runtime-endpoint").map_or(
+            object::text(&config, "containerRuntimeEndpoint"),
+            String::as_str,
+        );
         crate::crictl::check_socket(endpoint)
             .map_err(|why| format!("failed to run Kubelet: {why}"))?;
-        let number = |key: &str, flag: &str, default: u16| {
-            match flags.get(flag) {
+        // Flags go before the file.
+        let number = |key: &str, flag: &str, default: u16| match flags.get(flag) {
             Some(text) => text.parse().map_err(|_| {
-                format!("invalid argument {text:?} for \"--{flag}\" flag: strconv.ParseInt: parsing {text:?}: invalid syntax")
+                format!(
+                    "invalid argument {text:?} for \"--{flag}\" flag: strconv.ParseInt: parsing \
+                     {text:?}: invalid syntax"
+                )
             }),
             None => Ok(object::int(&config, key)
                 .and_then(|port| u16::try_from(port).ok())
                 .unwrap_or(default)),
-        }
         };
-        // Flags go before the file.
         let path = |key: &str, flag: &str| match flags.get(flag) {
             Some(path) => path.into(),
             None => object::text(&config, key).into(),

@@ -246,8 +246,7 @@ fn check_endpoint(global: &Args) -> Result<(), Fatal> {
         .value("runtime-endpoint")
         .map(str::to_owned)
         .or_else(|| std::env::var("CONTAINER_RUNTIME_ENDPOINT").ok())
-        .or(from_file)
-        .filter(|endpoint| !endpoint.is_empty());
+        .or(from_file);
     check_socket(endpoint.as_deref().unwrap_or_default())
 }
 
