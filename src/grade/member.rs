@@ -6,6 +6,7 @@
 //! (etcd 3.5 `server/mvcc/backend/backend.go`, `server/etcdserver/server.go`).
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{self, Seek},
     path::Path,
@@ -33,6 +34,8 @@ pub struct Member {
     pub cluster_id: u64,
     pub member_id: u64,
     pub keyspace: Keyspace,
+    /// Who is in the cluster, by ID, as far as the database knows.
+    pub members: BTreeMap<u64, mvcc::Member>,
 }
 
 /// Reads the database `db` with the log in the directory `wal`.
@@ -61,6 +64,7 @@ pub fn read(db: File, wal: &Path, interest: &[String]) -> Result<Member, String>
         cluster_id: metadata.cluster_id,
         member_id: metadata.node_id,
         keyspace,
+        members: store.membership().members.clone(),
     })
 }
 

@@ -312,12 +312,28 @@ pub struct DataDirProbe {
     /// means any.
     #[serde(default)]
     pub owner: String,
+    /// The members that it must have been founded with, and no others: `name=URL,…` as in
+    /// etcd's flag `--initial-cluster`; empty means any. Needs `token`.
+    #[serde(default)]
+    pub initial_cluster: String,
+    /// The token that those members were founded with; etcd's own default is `etcd-cluster`.
+    #[serde(default)]
+    pub token: String,
     /// Keys that must live in it.
     #[serde(default)]
     pub holds: Vec<String>,
     /// Keys that must not live in it.
     #[serde(default)]
     pub lacks: Vec<String>,
+}
+
+impl DataDirProbe {
+    /// The founders that it must have: names with a URL each. A name comes once for each
+    /// of its URLs.
+    pub fn founders(&self) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.initial_cluster.split(',');
+        all.filter_map(|founder| founder.split_once('='))
+    }
 }
 
 /// What the revisions of a keyspace tell about the order of events.

@@ -147,15 +147,48 @@ fn data_dir(reader: &mut Reader, fields: &mut Fields<'_>) -> (Probe, String) {
         in_use: fields.flag(reader, "in_use").unwrap_or(false),
         restored: fields.flag(reader, "restored").unwrap_or(false),
         owner: fields.text(reader, "owner").unwrap_or_default(),
+        initial_cluster: fields.text(reader, "initial_cluster").unwrap_or_default(),
+        token: fields.text(reader, "token").unwrap_or_default(),
         holds: keys(reader, fields, "holds"),
         lacks: keys(reader, fields, "lacks"),
     };
+    founders(reader, fields, &probe);
     let name = if probe.in_use {
         format!("etcd runs on {}", probe.path)
     } else {
         format!("{} is a data directory of etcd", probe.path)
     };
     (Probe::DataDir(probe), name)
+}
+
+/// A founder's ID is made of its URLs and the token: one without the other says nothing.
+fn founders(reader: &mut Reader, fields: &Fields<'_>, probe: &DataDirProbe) {
+    for (key, value, other) in [
+        ("initial_cluster", &probe.initial_cluster, &probe.token),
+        ("token", &probe.token, &probe.initial_cluster),
+    ] {
+        if !value.is_empty() && other.is_empty() {
+            reader.diagnostics.add(
+                "lab::members",
+                fields.span_of(key),
+                format!("`{key}` alone says nothing about who founded the directory"),
+                "expected both `initial_cluster` and `token`",
+            );
+        }
+    }
+    let is_founder = |one: &str| {
+        let url = one.split_once('=').filter(|(name, _)| !name.is_empty());
+        url.is_some_and(|(_, url)| url.starts_with("https://") || url.starts_with("http://"))
+    };
+    let mut all = probe.initial_cluster.split_terminator(',');
+    if let Some(odd) = all.find(|one| !is_founder(one)) {
+        reader.diagnostics.add(
+            "lab::members",
+            fields.span_of("initial_cluster"),
+            format!("`{odd}` is no member with its URL"),
+            "expected `name=https://address:2380`, several separated by commas",
+        );
+    }
 }
 
 fn history(reader: &mut Reader, fields: &mut Fields<'_>) -> (Probe, String) {

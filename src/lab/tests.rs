@@ -213,6 +213,18 @@ fn mistakes_are_named_and_pointed_at() {
         ),
         (
             "object = \"deploy/{{ app }}\"",
+            "data_dir = \"/a\"\ntoken = \"a\"",
+            "lab::members",
+            "\"a\"",
+        ),
+        (
+            "object = \"deploy/{{ app }}\"",
+            "data_dir = \"/a\"\ntoken = \"a\"\ninitial_cluster = \"a=https://b:2380,c\"",
+            "lab::members",
+            "\"a=https://b:2380,c\"",
+        ),
+        (
+            "object = \"deploy/{{ app }}\"",
             "restore_order = \"/a\"\nbefore = \"/b\"\nnodes = [\"controlplane\", \"etcd1\"]",
             "lab::unknown-node",
             "[\"controlplane\", \"etcd1\"]",

@@ -9,7 +9,7 @@ use std::{
 
 use lab::model::DataDirProbe;
 
-use super::{Result, Scene, keys_are_as_asked, manifest};
+use super::{Result, Scene, founders, keys_are_as_asked, manifest};
 use crate::{
     member::{self, Member},
     node::{Entry, Node},
@@ -39,6 +39,7 @@ pub async fn look(scene: &Scene<'_>, probe: &DataDirProbe) -> Result {
         cluster_id: cluster,
         member_id: member,
         keyspace,
+        members,
     } = read(&scene.node, &probe.path, &interest)?;
     let place = scene.node.place(&probe.path);
     if probe.in_use {
@@ -46,6 +47,11 @@ pub async fn look(scene: &Scene<'_>, probe: &DataDirProbe) -> Result {
     }
     if !probe.owner.is_empty() {
         belongs_to(scene, probe)?;
+    }
+    if !probe.initial_cluster.is_empty()
+        && let Err((found, expected)) = founders::are(&members, probe)
+    {
+        return Err(Outcome::failed(place, found, expected));
     }
     // A restore gives new ids, unless it was told the old names, URLs and token. Then
     // the log gives it away: it starts anew while the revisions go on, and no member
