@@ -340,6 +340,11 @@ fn services_of_all_types_timers_and_edits() {
         "nightly.timer",
         "[Timer]\\nOnCalendar=*-*-* 02:30:00\\nUnit=note.service\\n",
     );
+    unit(
+        "counts.service",
+        "[Service]\\nType=oneshot\\nExecStart=/bin/bash -c \"date >> /var/log/counts\"\\n",
+    );
+    unit("counts.timer", "[Timer]\\nOnUnitActiveSec=300ms\\n");
     unit("broken.timer", "[Timer]\\nOnCalendar=sometimes\\n");
     unit(
         "plain.service",
@@ -402,6 +407,17 @@ fn services_of_all_types_timers_and_edits() {
             (
                 "systemctl stop note.timer; systemctl is-active note.timer",
                 "inactive",
+            ),
+            (
+                // Counted from its unit's start alone, it waits until somebody starts that.
+                "systemctl start counts.timer; sleep 0.6; wc -l < /var/log/counts || echo none",
+                "none",
+            ),
+            (
+                "systemctl start counts; for a in $(seq 100); do \
+                 [ $(wc -l < /var/log/counts) -ge 3 ] && echo goes on && break; sleep 0.1; done; \
+                 systemctl stop counts.timer",
+                "goes on",
             ),
             (
                 "systemctl start nightly.timer; systemctl list-timers --no-pager",

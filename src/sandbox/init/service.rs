@@ -182,10 +182,13 @@ pub(super) struct Service {
     /// Someone wants it stopped: it is not to be restarted.
     pub(super) stopping: bool,
     pub(super) status: String,
-    /// When it came to its end last.
+    /// When it was set going last, and when it came to its end.
+    pub(super) begun: Option<Instant>,
     pub(super) ended: Option<Instant>,
-    /// Of a timer: when it was started, and when it elapsed last.
+    /// Of a timer: when it was started, when its next moment was set, and when it elapsed
+    /// last.
     pub(super) armed: Option<Instant>,
+    pub(super) set: Option<Instant>,
     pub(super) elapsed: Option<Instant>,
     /// When it elapsed last, and when it will next, in microseconds since 1970; 0 for never.
     pub(super) last_trigger: i64,
@@ -211,8 +214,10 @@ impl Service {
             again: false,
             stopping: false,
             status: String::new(),
+            begun: None,
             ended: None,
             armed: None,
+            set: None,
             elapsed: None,
             last_trigger: 0,
             next_trigger: 0,
@@ -224,8 +229,11 @@ impl Service {
         if phase.active() != self.phase.active() {
             self.since = jiff::Timestamp::now().as_microsecond();
         }
-        if matches!(phase, Phase::Dead | Phase::Failed) {
-            self.ended = Some(Instant::now());
+        let idle = |phase| matches!(phase, Phase::Dead | Phase::Failed);
+        match (idle(self.phase), idle(phase)) {
+            (true, false) => self.begun = Some(Instant::now()),
+            (_, true) => self.ended = Some(Instant::now()),
+            (false, false) => {}
         }
         match phase {
             Phase::StartPre(_) | Phase::Start(_) => self.was_up = false,

@@ -55,23 +55,27 @@ impl Manager {
         });
         let mut moments: Vec<(Instant, i64)> = dates.collect();
         let begun = timer.armed.unwrap_or(now);
-        if fresh {
-            moments.extend(settings.once.iter().map(|span| dated(begun + *span)));
-            let boot = self.booted;
-            moments.extend(settings.after_boot.iter().map(|span| dated(boot + *span)));
-        }
-        // What never ran is counted from nowhere; after this timer ran it, from then on.
-        if let Some(last) = timer.elapsed {
-            moments.extend(settings.after_start.iter().map(|span| dated(last + *span)));
-        }
-        if target.is_some_and(|target| matches!(target.phase, Phase::Dead | Phase::Failed))
-            && timer.elapsed.is_some()
-        {
-            let ended = target.and_then(|target| target.ended).unwrap_or(now);
-            moments.extend(settings.after_end.iter().map(|span| dated(ended + *span)));
+        let boot = self.booted;
+        let once = settings.once.iter().map(|span| begun + *span);
+        let once = once.chain(settings.after_boot.iter().map(|span| boot + *span));
+        // Each elapses once: at the timer's start those that are past do, later they have.
+        moments.extend(once.filter(|moment| fresh || *moment > now).map(dated));
+        // What never ran is counted from nowhere, and a unit's end from no moment of its run.
+        let idle = target.is_none_or(|target| matches!(target.phase, Phase::Dead | Phase::Failed));
+        let started = target.and_then(|target| target.begun).max(timer.elapsed);
+        let ended = target.and_then(|target| target.ended).max(timer.elapsed);
+        for (from, spans) in [
+            (started, &settings.after_start),
+            (ended.filter(|_| idle), &settings.after_end),
+        ] {
+            moments.extend(
+                from.iter()
+                    .flat_map(|from| spans.iter().map(|span| dated(*from + *span))),
+            );
         }
         let next = moments.into_iter().min();
         if let Some(timer) = self.services.get_mut(name) {
+            timer.set = Some(now);
             timer.deadline = next.map(|(moment, _)| moment);
             timer.next_trigger = next.map_or(0, |(_, micros)| micros);
         }
@@ -91,20 +95,23 @@ impl Manager {
         self.arm(name, false);
     }
 
-    /// Timers that count from the end of their unit are set when it has ended.
+    /// Sets timers again whose unit began or ended since, which they may count from.
     pub(in super::super) fn rearm(&mut self) {
-        let idle: Vec<String> = self
+        let moved = |timer: &Service| {
+            let target = self.services.get(&timer.triggers());
+            target.is_some_and(|target| target.begun.max(target.ended) > timer.set)
+        };
+        let behind: Vec<String> = self
             .services
             .iter()
             .filter(|(_, timer)| {
-                timer.phase == Phase::Waiting
-                    && timer.deadline.is_none()
-                    && timer.elapsed.is_some()
-                    && !timer.unit.timer.after_end.is_empty()
+                let settings = &timer.unit.timer;
+                let counts = !(settings.after_start.is_empty() && settings.after_end.is_empty());
+                timer.phase == Phase::Waiting && counts && moved(timer)
             })
             .map(|(name, _)| name.clone())
             .collect();
-        idle.iter().for_each(|name| self.arm(name, false));
+        behind.iter().for_each(|name| self.arm(name, false));
     }
 }
 
