@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
 use clap::{
     Args as Group, CommandFactory, Parser, Subcommand, ValueEnum,
@@ -114,20 +114,33 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// A program that nodes can run, by its absolute path.
+fn program(text: &str) -> Result<PathBuf, String> {
+    let path = fs::canonicalize(text).map_err(|error| error.to_string())?;
+    let metadata = fs::metadata(&path).map_err(|error| error.to_string())?;
+    if metadata.is_dir() {
+        return Err("it is a directory; give the path of the program in it".into());
+    }
+    if !metadata.is_file() || metadata.permissions().mode() & 0o111 == 0 {
+        return Err("it is no program: nobody may execute it".into());
+    }
+    Ok(path)
+}
+
 /// Google's binaries in the place of ours.
 #[derive(Debug, Clone, Default, Group)]
 pub struct Engine {
     /// Use this etcd in the place of kubedrill's
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = program)]
     pub etcd: Option<PathBuf>,
     /// Use this etcdctl in the place of kubedrill's
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = program)]
     pub etcdctl: Option<PathBuf>,
     /// Use this etcdutl in the place of kubedrill's
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = program)]
     pub etcdutl: Option<PathBuf>,
     /// Use this kubectl in the place of kubedrill's
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", value_parser = program)]
     pub kubectl: Option<PathBuf>,
 }
 

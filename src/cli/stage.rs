@@ -40,24 +40,19 @@ pub fn home() -> Result<std::path::PathBuf, Error> {
 }
 
 /// The binaries that take the place of ours.
-pub fn engine(args: &args::Engine) -> Result<Engine, Error> {
-    let mut engine = Engine::default();
-    for (name, path) in [
+pub fn engine(args: &args::Engine) -> Engine {
+    let named = [
         ("etcd", &args.etcd),
         ("etcdctl", &args.etcdctl),
         ("etcdutl", &args.etcdutl),
         ("kubectl", &args.kubectl),
-    ] {
-        if let Some(path) = path {
-            let found = fs::canonicalize(path).map_err(|source| Error::Io {
-                what: "use",
-                path: path.clone(),
-                source,
-            })?;
-            engine.binaries.insert(name.to_owned(), found);
-        }
+    ];
+    let given = named
+        .into_iter()
+        .filter_map(|(name, path)| Some((name.to_owned(), path.clone()?)));
+    Engine {
+        binaries: given.collect(),
     }
-    Ok(engine)
 }
 
 impl Stage {
@@ -290,18 +285,24 @@ fn await_cluster(fabric: &Fabric, scene: &Scene, lab: &Lab) -> Result<(), Error>
     let Some(control_plane) = &scene.control_plane else {
         return Ok(());
     };
-    let apis: Vec<String> = lab
-        .cluster
-        .control_plane_names()
-        .iter()
-        .filter_map(|name| scene.addresses.get(name))
-        .map(Ipv4Addr::to_string)
-        .collect();
-    let nodes = lab.cluster.control_planes + lab.cluster.workers;
+    let addresses = |names: &[String]| -> Vec<Ipv4Addr> {
+        let known = names.iter().filter_map(|name| scene.addresses.get(name));
+        known.copied().collect()
+    };
+    let cluster = lab.cluster;
+    let control_planes = addresses(&cluster.control_plane_names());
+    let external = match cluster.etcd {
+        0 => vec![],
+        _ => addresses(&scene.members),
+    };
+    let apis: Vec<String> = control_planes.iter().map(Ipv4Addr::to_string).collect();
+    let nodes = cluster.control_planes + cluster.workers;
+    let uploads = provision::uploads(&control_planes, &external);
     let bootstrap = Exec {
         env: vec![
             ("NODES".into(), nodes.to_string()),
             ("APIS".into(), apis.join(" ")),
+            ("UPLOADS".into(), uploads),
         ],
         ..Exec::bash(provision::BOOTSTRAP)
     };

@@ -108,6 +108,28 @@ fn what_else_is_typed_wrongly_is_told() {
             "the submission none.sh: No such file",
         ),
         (
+            vec!["start", lab, "--etcd", "/"],
+            2,
+            "it is a directory; give the path of the program in it",
+        ),
+        (
+            vec!["verify", lab, "--kubectl", "/etc/passwd"],
+            2,
+            "it is no program: nobody may execute it",
+        ),
+        (
+            vec![
+                "grade",
+                lab,
+                "--etcdctl",
+                "/gone",
+                "--submission",
+                "none.sh",
+            ],
+            2,
+            "No such file or directory",
+        ),
+        (
             vec!["start", lab, "--set", "nope=1"],
             2,
             "no variable `nope`",

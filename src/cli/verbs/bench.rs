@@ -6,11 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lab::session::Session;
+use lab::session::{Engine, Session};
 
 use super::scenario;
 use crate::{
-    args::{Bench, Engine},
+    args::Bench,
     error::{Error, status},
     find,
     stage::{self, Stage},
@@ -47,7 +47,7 @@ fn measure(
     let session = Session::at(home, "bench");
     let begun = Instant::now();
     let lab = lab::load(dir, 1)?;
-    let stage = Stage::prepare(lab, session.clone(), stage::engine(&Engine::default())?)?;
+    let stage = Stage::prepare(lab, session.clone(), Engine::default())?;
     whole.push(begun.elapsed());
     ready.push(stage.ready_after);
     let begun = Instant::now();

@@ -80,7 +80,7 @@ pub fn run(args: &Exam) -> Result<u8, Error> {
                 Some(seed) => seed,
                 None => random_seed().map_err(|error| Error::Failed(error.to_string()))?,
             };
-            Sitting::new(&pack, seed, given, stage::engine(&args.engine)?)
+            Sitting::new(&pack, seed, given, stage::engine(&args.engine))
         }
     };
     sitting.save(&room)?;

@@ -45,7 +45,7 @@ pub fn run(args: &Play) -> Result<u8, Error> {
     let session = Session::at(&stage::home()?, &format!("play-{}", lab.id));
     // What was only to be watched is not gone on with.
     interrupt::arm(&session, || None)?;
-    let stage = Stage::prepare(lab, session.clone(), stage::engine(&args.engine)?)?;
+    let stage = Stage::prepare(lab, session.clone(), stage::engine(&args.engine))?;
     let page = Page::for_stdout();
     let paint = page.paint;
     println!("{}", render::tasks(&stage.lab, page));

@@ -50,7 +50,7 @@ pub fn run(args: Start) -> Result<u8, Error> {
         };
         let given = args.given.iter().cloned().collect();
         let lab = lab::load_with(&dir, seed, &given)?;
-        Stage::prepare(lab, session.clone(), stage::engine(&args.engine)?)?
+        Stage::prepare(lab, session.clone(), stage::engine(&args.engine))?
     };
     if !interactive {
         return batch(&stage, &args);

@@ -1,12 +1,11 @@
 # What `kubeadm init` and `kubeadm join` leave in the API once it answers. NODES is how
-# many nodes must be ready, APIS are the addresses of all API servers.
+# many nodes must be ready, APIS are the addresses of all API servers, UPLOADS the objects.
 export KUBECONFIG=/etc/kubernetes/super-admin.conf
 for api in $APIS; do
   for attempt in $(seq 1500); do kubectl --server=https://$api:6443 get --raw /readyz >/dev/null 2>&1 && break; sleep 0.02; done
   kubectl --server=https://$api:6443 get --raw /readyz >/dev/null || { echo "the API server at $api did not become ready" >&2; exit 1; }
 done
-kubectl get clusterrolebinding kubeadm:cluster-admins >/dev/null 2>&1 ||
-  kubectl create clusterrolebinding kubeadm:cluster-admins --clusterrole=cluster-admin --group=kubeadm:cluster-admins >/dev/null
+kubectl create -f - <<<"$UPLOADS" >/dev/null || exit
 for attempt in $(seq 1500); do
   [ "$(kubectl get nodes --no-headers 2>/dev/null | wc -l)" -ge "$NODES" ] && break
   sleep 0.02

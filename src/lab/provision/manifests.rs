@@ -2,6 +2,8 @@
 
 use std::net::Ipv4Addr;
 
+use super::{POD_SUBNET, SERVICE_SUBNET};
+
 /// A hostPath volume and where the container sees it.
 struct Volume {
     name: &'static str,
@@ -195,7 +197,7 @@ pub fn apiserver(address: Ipv4Addr, etcd_servers: &str) -> String {
         "--service-account-issuer=https://kubernetes.default.svc.cluster.local".into(),
         format!("--service-account-key-file={pki}/sa.pub"),
         format!("--service-account-signing-key-file={pki}/sa.key"),
-        "--service-cluster-ip-range=10.96.0.0/12".into(),
+        format!("--service-cluster-ip-range={SERVICE_SUBNET}"),
         format!("--tls-cert-file={pki}/apiserver.crt"),
         format!("--tls-private-key-file={pki}/apiserver.key"),
     ];
@@ -235,7 +237,7 @@ pub fn controller_manager() -> String {
         format!("--authorization-kubeconfig={conf}"),
         "--bind-address=127.0.0.1".into(),
         format!("--client-ca-file={pki}/ca.crt"),
-        "--cluster-cidr=10.244.0.0/16".into(),
+        format!("--cluster-cidr={POD_SUBNET}"),
         "--cluster-name=kubernetes".into(),
         format!("--cluster-signing-cert-file={pki}/ca.crt"),
         format!("--cluster-signing-key-file={pki}/ca.key"),
@@ -245,7 +247,7 @@ pub fn controller_manager() -> String {
         format!("--requestheader-client-ca-file={pki}/front-proxy-ca.crt"),
         format!("--root-ca-file={pki}/ca.crt"),
         format!("--service-account-private-key-file={pki}/sa.key"),
-        "--service-cluster-ip-range=10.96.0.0/12".into(),
+        format!("--service-cluster-ip-range={SERVICE_SUBNET}"),
         "--use-service-account-credentials=true".into(),
     ];
     Pod {

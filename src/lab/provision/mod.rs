@@ -5,6 +5,7 @@ mod etcd_node;
 mod kubeconfig;
 mod manifests;
 mod pki;
+mod uploads;
 
 use std::{net::Ipv4Addr, path::PathBuf};
 
@@ -16,8 +17,12 @@ use crate::{
     session::{Engine, Session},
 };
 use pki::{ClusterPki, Pair};
+pub use uploads::uploads;
 
-/// The address of the Service `kubernetes`: the first of 10.96.0.0/12.
+const POD_SUBNET: &str = "10.244.0.0/16";
+const SERVICE_SUBNET: &str = "10.96.0.0/12";
+
+/// The address of the Service `kubernetes`: the first of the Services'.
 pub const SERVICE_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 1);
 
 /// Where a node meets its lab: the socket that `check`, `task` and `hint` talk to.
@@ -28,6 +33,9 @@ const FIRST_CONTROL_PLANE: u32 = 150;
 const FIRST_WORKER: u32 = 160;
 /// The number of `etcd1`.
 const FIRST_ETCD: u32 = 171;
+
+/// The kubelets' configuration but for what differs between nodes.
+const KUBELET_CONFIG: &str = include_str!("kubelet-config.yaml");
 
 /// Where each kubelet looks for static Pods.
 const MANIFESTS: &str = "/etc/kubernetes/manifests";
@@ -68,8 +76,8 @@ const KUBERNETES_APPLETS: [&str; 6] = [
     "etcdctl", "etcdutl", "kubectl", "kubelet", "kubeadm", "crictl",
 ];
 
-/// Run on the first control plane before a lab's own setup, with NODES (how many there are)
-/// and APIS (the addresses of all API servers) in its environment.
+/// Run on the first control plane before a lab's own setup, with NODES (how many there are),
+/// APIS (the addresses of all API servers) and UPLOADS (see [`uploads`]) in its environment.
 pub const BOOTSTRAP: &str = include_str!("bootstrap.sh");
 
 /// Run on the first external member; ends when all of them answer.
@@ -376,7 +384,7 @@ fn kubelet_files(
         File::new("/var/lib/kubelet/pki/kubelet.key", server.key).mode(0o600),
         File::new(
             "/var/lib/kubelet/config.yaml",
-            format!("{}{register}", include_str!("kubelet-config.yaml")),
+            format!("{KUBELET_CONFIG}{register}"),
         ),
         File::new(
             "/var/lib/kubelet/kubeadm-flags.env",
