@@ -126,6 +126,7 @@ fn what_is_wrong_with_a_manifest_is_told() {
         sed 's/--leader-elect=true/--no-such-flag=true/' /root/good.yaml > kube-scheduler.yaml
         until_ok "$pod | grep CrashLoopBackOff"
         echo "== crash"; $pod -o jsonpath='{.status.containerStatuses[0]}'; echo
+        until_ok 'kubectl -n kube-system get events | grep "Back-off restarting"'
         echo "== events"; kubectl -n kube-system get events | grep kube-scheduler
         echo "== logs"; crictl logs $(newest kube-scheduler)
         sed 's/    - kube-scheduler$/    - kube-skeduler/' /root/good.yaml > kube-scheduler.yaml
@@ -309,6 +310,9 @@ fn crictl_and_kubectl_reach_into_containers() {
         until_ok '[ "$(state kube-scheduler)" = CONTAINER_RUNNING ]'
         echo "== refused"; crictl pull nginx; kubeadm token create --print-join-command
         echo "== kubeadm"; kubeadm version -o short; kubeadm certs check-expiration
+        echo "== no api"; mv kube-apiserver.yaml /root/
+        until_ok '[ "$(state kube-apiserver)" = CONTAINER_EXITED ]'
+        kubeadm certs check-expiration; kubeadm certs check-expiration --config x | head -1
         "#,
     );
     let has = |name: &str, wanted: &[&str]| {
@@ -353,6 +357,20 @@ fn crictl_and_kubectl_reach_into_containers() {
     );
     has(
         "kubeadm",
-        &["v1.32.", "364d", "etcd-ca", "EXTERNALLY MANAGED"],
+        &[
+            "v1.32.",
+            "upload-config --config your-config.yaml' to re-upload it.\n\nCERTIFICATE ",
+            "364d",
+            "etcd-ca",
+            "EXTERNALLY MANAGED",
+        ],
+    );
+    has(
+        "no api",
+        &[
+            "[check-expiration] Error reading configuration from the Cluster. Falling back to \
+             default configuration\n\nCERTIFICATE ",
+            "no      \nCERTIFICATE ",
+        ],
     );
 }

@@ -1,6 +1,6 @@
 //! What `--help` prints: the commands that work here.
 
-use super::CERTIFICATES;
+use super::expiration::CERTIFICATES;
 
 const USAGE: &str = "\
 Usage:

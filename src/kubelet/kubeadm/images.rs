@@ -19,7 +19,7 @@ pub fn list(version: Option<&str>, output: &str) -> Result<String, String> {
     let minor = |version: &str| version.rsplit_once('.').map(|(minor, _)| minor.to_owned());
     if minor(version) != minor(VERSION) {
         return Err(format!(
-            "error: this kubeadm is {VERSION} and knows the images of that minor version, not those \
+            "this kubeadm is {VERSION} and knows the images of that minor version, not those \
              of {version}"
         ));
     }
@@ -35,7 +35,7 @@ pub fn list(version: Option<&str>, output: &str) -> Result<String, String> {
         "images": images,
         "kind": "Images",
     });
-    structured(output, &object).ok_or_else(|| format!("error: invalid output format: {output}"))
+    structured(output, &object).ok_or_else(|| format!("invalid output format: {output}"))
 }
 
 #[cfg(test)]

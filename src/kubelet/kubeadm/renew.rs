@@ -6,15 +6,10 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use kube::certificate::{self, Validity};
 
-use super::{CERTIFICATES, DIR, Known, decode};
+use super::expiration::{CERTIFICATES, DIR, Known, decode};
 
 /// kubeadm's `CertificateValidityPeriod`.
 const VALID_SECONDS: i64 = 365 * 86_400;
-
-const HEAD: &str = "\
-    [renew] Reading configuration from the \"kubeadm-config\" ConfigMap in namespace \"kube-system\"...\n\
-    [renew] Use 'kubeadm init phase upload-config --config your-config.yaml' to re-upload it.\n\
-    [renew] Error reading configuration from the Cluster. Falling back to default configuration\n\n";
 
 const LAST: &str = "\nDone renewing certificates. You must restart the kube-apiserver, \
     kube-controller-manager, kube-scheduler and etcd, so that they can use the new certificates.\n";
@@ -42,27 +37,28 @@ pub fn long_name(name: &str) -> &'static str {
     }
 }
 
-/// The words after `kubeadm certs renew`.
+/// The words after `kubeadm certs renew`. `preamble` is what is said before anything is renewed.
 ///
 /// # Errors
 /// No or an unknown name, or a certificate that can't be renewed.
-pub fn run(names: &[&str], dir: &Path, now: i64) -> Result<String, String> {
-    let [name] = names[..] else {
-        return Err(
-            "error: missing subcommand; \"renew\" is not meant to be run on its own".into(),
-        );
+pub fn run(
+    names: &[&str],
+    dir: &Path,
+    now: i64,
+    preamble: impl FnOnce() -> String,
+) -> Result<String, String> {
+    let Some((&name, rest)) = names.split_first() else {
+        return Err("missing subcommand; \"renew\" is not meant to be run on its own".into());
     };
     let chosen: Vec<&Known> = CERTIFICATES
         .iter()
         .filter(|(known, _, _)| name == "all" || *known == name)
         .collect();
     if chosen.is_empty() {
-        return Err(format!(
-            "error: unknown command {name:?} for \"kubeadm certs renew\"\n\
-             Run 'kubeadm certs renew --help' for usage."
-        ));
+        return Err(format!("invalid subcommand: {name:?}"));
     }
-    let mut text = HEAD.to_owned();
+    super::nothing(rest, &format!("certs renew {name}"))?;
+    let mut text = preamble();
     for (known, file, authority) in chosen {
         let path = dir.join(file);
         if !path.exists() {
@@ -70,7 +66,7 @@ pub fn run(names: &[&str], dir: &Path, now: i64) -> Result<String, String> {
             continue;
         }
         renew(&path, &dir.join(authority_file(authority)), now)
-            .map_err(|why| format!("error: failed to renew certificate {known}: {why}"))?;
+            .map_err(|why| format!("failed to renew certificate {known}: {why}"))?;
         text += &format!("{} renewed\n", long_name(known));
     }
     Ok(text + if name == "all" { LAST } else { "" })
@@ -152,19 +148,19 @@ mod tests {
     fn only_what_kubeadm_knows_is_renewed() {
         let dir = tempfile::tempdir().unwrap();
         assert!(
-            run(&[], dir.path(), 0)
+            run(&[], dir.path(), 0, String::new)
                 .unwrap_err()
                 .contains("missing subcommand")
         );
         assert!(
-            run(&["nonsense"], dir.path(), 0)
+            run(&["nonsense"], dir.path(), 0, String::new)
                 .unwrap_err()
-                .contains("unknown command")
+                .contains("invalid subcommand")
         );
         let missing = "MISSING! certificate for serving etcd\n";
-        let text = run(&["etcd-server"], dir.path(), 0).unwrap();
+        let text = run(&["etcd-server"], dir.path(), 0, String::new).unwrap();
         assert!(text.ends_with(missing), "{text}");
-        let text = run(&["all"], dir.path(), 0).unwrap();
+        let text = run(&["all"], dir.path(), 0, String::new).unwrap();
         assert!(text.contains(missing) && text.ends_with(LAST), "{text}");
     }
 
