@@ -124,14 +124,14 @@ impl Etcd {
         let status = MaintenanceClient::new(channel.clone())
             .status(StatusRequest {})
             .await
-            .map_err(|status| status.message().to_owned())?
+            .map_err(words)?
             .into_inner();
         let members = ClusterClient::new(channel)
             .member_list(MemberListRequest {
                 linearizable: false,
             })
             .await
-            .map_err(|status| status.message().to_owned())?
+            .map_err(words)?
             .into_inner()
             .members;
         let header = status.header.unwrap_or_default();
@@ -152,14 +152,14 @@ impl Etcd {
     pub async fn status(&self, address: Ipv4Addr) -> Result<StatusResponse, String> {
         let mut client = MaintenanceClient::new(self.channel(address).await?);
         let answer = client.status(StatusRequest {}).await;
-        let answer = answer.map_err(|status| status.message().to_owned())?;
+        let answer = answer.map_err(words)?;
         Ok(answer.into_inner())
     }
 
     async fn range(channel: Channel, request: RangeRequest) -> Result<RangeResponse, String> {
         let mut client = KvClient::new(channel).max_decoding_message_size(ANSWER_BYTES);
         let answer = client.range(request).await;
-        let answer = answer.map_err(|status| status.message().to_owned())?;
+        let answer = answer.map_err(words)?;
         Ok(answer.into_inner())
     }
 
@@ -216,6 +216,15 @@ impl Etcd {
     }
 }
 
+/// What the member said, or why the connection was lost: the message of that is "transport
+/// error" and no more.
+pub(super) fn words(status: tonic::Status) -> String {
+    match std::error::Error::source(&status) {
+        Some(cause) => innermost(cause),
+        None => status.message().to_owned(),
+    }
+}
+
 /// The first cause of an error. What wraps it only says that connecting failed, which
 /// who asks says already.
 fn innermost(error: &dyn std::error::Error) -> String {
@@ -224,4 +233,18 @@ fn innermost(error: &dyn std::error::Error) -> String {
         innermost = cause;
     }
     innermost.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lost_connection_is_told_by_its_cause() {
+        let said = tonic::Status::unavailable("etcdserver: no leader");
+        assert_eq!(words(said), "etcdserver: no leader");
+        let cut = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        let lost = tonic::Status::from_error(Box::new(cut));
+        assert_eq!(words(lost), "connection reset");
+    }
 }

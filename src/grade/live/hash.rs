@@ -5,7 +5,7 @@ use std::{io, net::Ipv4Addr};
 use tokio::net::TcpStream;
 use wire::etcdserverpb::{HashKvRequest, maintenance_client::MaintenanceClient};
 
-use super::{Etcd, TIMEOUT};
+use super::{Etcd, TIMEOUT, etcd::words};
 
 impl Etcd {
     /// The hash of the keyspace up to `revision` at the member at `address`, with the
@@ -18,7 +18,7 @@ impl Etcd {
         let answer = MaintenanceClient::new(channel)
             .hash_kv(HashKvRequest { revision })
             .await
-            .map_err(|status| status.message().to_owned())?
+            .map_err(words)?
             .into_inner();
         Ok((answer.hash, answer.compact_revision))
     }
