@@ -42,8 +42,7 @@ impl Manager {
             (moment, then.timestamp().as_microsecond() + wait)
         };
         let settings = &timer.unit.timer;
-        // The two clocks may differ by a hair: what has elapsed is not to come again.
-        let last = Timestamp::from_microsecond(timer.next_trigger).unwrap_or_default();
+        let last = Timestamp::from_microsecond(timer.last_trigger).unwrap_or_default();
         let from = then
             .timestamp()
             .max(last)
@@ -87,7 +86,9 @@ impl Manager {
             return;
         };
         timer.elapsed = Some(Instant::now());
-        timer.last_trigger = Timestamp::now().as_microsecond();
+        // The two clocks may differ by a hair: what has elapsed is not to come again.
+        let now = Timestamp::now().as_microsecond();
+        timer.last_trigger = now.max(timer.next_trigger);
         let target = timer.triggers();
         if let Outcome::Refused(reason) = self.start(&target) {
             self.journal.tell(name, &format!("{name}: {reason}"));
