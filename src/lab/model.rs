@@ -466,7 +466,8 @@ pub struct FileProbe {
     /// Permission bits in octal, `0600`; empty means any.
     #[serde(default)]
     pub mode: String,
-    /// Lines that it must hold, surrounding white space aside.
+    /// Lines that it must hold, surrounding white space aside. A failed check names the one
+    /// that is missing: what learners have to find out is a matter of `answer` or `command`.
     #[serde(default)]
     pub lines: Vec<String>,
 }
