@@ -345,6 +345,10 @@ fn services_of_all_types_timers_and_edits() {
         "[Service]\\nType=oneshot\\nExecStart=/bin/bash -c \"date >> /var/log/counts\"\\n",
     );
     unit("counts.timer", "[Timer]\\nOnUnitActiveSec=300ms\\n");
+    unit(
+        "emptied.timer",
+        "[Timer]\\nOnActiveSec=1h\\nOnCalendar=hourly\\nOnCalendar=\\nUnit=note.service\\n",
+    );
     unit("broken.timer", "[Timer]\\nOnCalendar=sometimes\\n");
     unit(
         "plain.service",
@@ -424,6 +428,12 @@ fn services_of_all_types_timers_and_edits() {
                 "02:30:00",
             ),
             (
+                // An empty assignment takes back what came before, of any kind.
+                "systemctl start emptied.timer 2>&1; systemctl is-active emptied.timer",
+                "inactive",
+            ),
+            ("systemctl show -p Unit nightly.timer", "Unit=note.service"),
+            (
                 "systemctl start broken.timer; echo $?",
                 "Failed to parse calendar specification",
             ),
@@ -435,6 +445,11 @@ fn services_of_all_types_timers_and_edits() {
                 "systemctl enable --now plain; systemctl show plain -p Type,Restart",
                 "Type=simple",
             ),
+            (
+                "systemctl show plain -p ExecStart -p Environment",
+                " ; argv[]=/",
+            ),
+            ("systemctl show plain -p Environment", "Environment=A=b"),
             (
                 // `simple` counts as started before its program is there.
                 "EDITOR='sed -i s/A=b/A=c/' systemctl edit plain; systemctl restart plain; \

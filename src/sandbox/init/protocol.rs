@@ -71,6 +71,9 @@ pub(super) struct Info {
     pub(super) result: String,
     pub(super) last_main: Option<End>,
     pub(super) start_command: String,
+    /// Environment=, and the files of EnvironmentFile= with whether each may be absent.
+    pub(super) environment: Vec<(String, String)>,
+    pub(super) environment_files: Vec<(String, bool)>,
     pub(super) last_control: Option<(String, End)>,
     pub(super) restarts: u32,
     pub(super) status: String,

@@ -153,6 +153,12 @@ impl Init {
                 .first()
                 .map(|command| command.words.join(" "))
                 .unwrap_or_default(),
+            environment: unit.environment.clone(),
+            environment_files: unit
+                .environment_files
+                .iter()
+                .map(|(path, optional)| (path.display().to_string(), *optional))
+                .collect(),
             last_control: service.last_control.clone(),
             restarts: service.restarts,
             status: service.status.clone(),

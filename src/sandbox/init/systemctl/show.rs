@@ -402,6 +402,7 @@ pub(super) fn properties(units: &[String], options: &Options) -> Result<u8> {
             }
             Some(info) => {
                 let end = info.last_main.clone();
+                rows.extend(commands(&info));
                 rows.extend([
                     ("Type", info.kind),
                     ("Restart", info.restart),
@@ -446,6 +447,46 @@ pub(super) fn properties(units: &[String], options: &Options) -> Result<u8> {
         }
     }
     Ok(0)
+}
+
+/// What a unit starts, and with which environment, in the words of `systemctl show`
+/// (systemd 252 `src/systemctl/systemctl-show.c`). Empty properties are left out, as there.
+fn commands(info: &Info) -> Vec<(&'static str, String)> {
+    let mut rows = Vec::new();
+    if !info.start_command.is_empty() {
+        let path = info.start_command.split(' ').next().unwrap_or_default();
+        let started = match info.main {
+            Some(_) => stamp(info.since, "%a %Y-%m-%d %H:%M:%S %Z"),
+            None => "n/a".to_owned(),
+        };
+        rows.push((
+            "ExecStart",
+            format!(
+                "{{ path={path} ; argv[]={} ; ignore_errors=no ; start_time=[{started}] ; \
+                 stop_time=[n/a] ; pid={} ; code=(null) ; status=0/0 }}",
+                info.start_command,
+                info.main.unwrap_or(0)
+            ),
+        ));
+    }
+    if !info.environment.is_empty() {
+        let pairs = info.environment.iter();
+        let words: Vec<String> = pairs
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        rows.push(("Environment", words.join(" ")));
+    }
+    if !info.triggers.is_empty() {
+        rows.push(("Unit", info.triggers.clone()));
+    }
+    for (path, optional) in &info.environment_files {
+        let optional = if *optional { "yes" } else { "no" };
+        rows.push((
+            "EnvironmentFiles",
+            format!("{path} (ignore_errors={optional})"),
+        ));
+    }
+    rows
 }
 
 #[cfg(test)]

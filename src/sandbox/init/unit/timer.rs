@@ -34,6 +34,14 @@ impl Timer {
     }
 
     pub(super) fn set(&mut self, key: &str, value: &str) {
+        if key.starts_with("On") && value.is_empty() {
+            // An empty assignment takes back all that came before, whatever its kind.
+            *self = Self {
+                unit: self.unit.take(),
+                ..Self::default()
+            };
+            return;
+        }
         let list = match key {
             "OnCalendar" => return self.set_calendar(value),
             "Unit" => {
@@ -48,7 +56,6 @@ impl Timer {
             _ => return,
         };
         match duration(value) {
-            _ if value.is_empty() => list.clear(),
             Some(span) => list.push(span),
             None => {
                 self.trouble = Some(format!("Failed to parse {key}= setting, ignoring: {value}"));
@@ -58,7 +65,6 @@ impl Timer {
 
     fn set_calendar(&mut self, value: &str) {
         match Calendar::parse(value) {
-            _ if value.is_empty() => self.calendar.clear(),
             Some(calendar) => self.calendar.push(calendar),
             None => {
                 self.trouble = Some(format!(
