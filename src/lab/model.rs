@@ -410,6 +410,10 @@ pub struct MembersProbe {
     /// Name of the member that must lead; empty means any.
     #[serde(default)]
     pub leader: String,
+    /// The token that every voting member was founded with, by its ID; empty means any. A
+    /// member that was added later has no token.
+    #[serde(default)]
+    pub token: String,
     /// All voting members must hold the same keyspace, by its hash.
     #[serde(default)]
     pub same_data: bool,

@@ -276,6 +276,7 @@ fn members(reader: &mut Reader, fields: &mut Fields<'_>, cluster: Cluster) -> (P
         kept: fields.texts(reader, "kept").unwrap_or_default(),
         learned: fields.texts(reader, "learned").unwrap_or_default(),
         leader: fields.text(reader, "leader").unwrap_or_default(),
+        token: fields.text(reader, "token").unwrap_or_default(),
         same_data: fields.flag(reader, "same_data").unwrap_or(false),
     };
     // Members are called like their nodes; a lab that wants other names can't compare them.

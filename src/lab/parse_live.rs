@@ -81,6 +81,7 @@ fn certificate(reader: &mut Reader, fields: &mut Fields<'_>) -> (Probe, String) 
         path: path(reader, fields, "certificate"),
         signed_by: choice(reader, fields, "signed_by", &authorities).unwrap_or(Authority::Any),
         names: fields.texts(reader, "names").unwrap_or_default(),
+        common_name: fields.text(reader, "common_name").unwrap_or_default(),
         private_key: optional_path(reader, fields, "private_key"),
         days: fields.integer(reader, "days", 0..=36500).unwrap_or(0) as u32,
     };

@@ -61,6 +61,9 @@ pub struct CertificateProbe {
     /// Names and addresses that it must be valid for.
     #[serde(default)]
     pub names: Vec<String>,
+    /// The common name of its subject; empty means any.
+    #[serde(default)]
+    pub common_name: String,
     /// File of the private key that must belong to it; empty means any.
     #[serde(default)]
     pub private_key: String,
@@ -104,7 +107,8 @@ pub struct ProcessProbe {
     /// `false`: none of that name must run.
     #[serde(default = "yes")]
     pub running: bool,
-    /// Arguments that it must have been started with.
+    /// Flags that it must have been started with: `--name=value`, of which the last counts
+    /// and which may be two words, or a word as it stands.
     #[serde(default)]
     pub flags: Vec<String>,
     /// Name of another process that must have been started before it; empty means none.
@@ -149,7 +153,7 @@ pub struct AccessProbe {
     /// Who asks.
     #[serde(rename = "access")]
     pub user: String,
-    /// Groups of the user.
+    /// Groups of the user; those of a service account are added.
     #[serde(default)]
     pub groups: Vec<String>,
     /// `get`, `list`, `create`…
@@ -187,7 +191,8 @@ pub struct ColdDatabaseProbe {
     /// The file.
     #[serde(rename = "cold_database")]
     pub path: String,
-    /// The directory that it was copied from; nothing in it may be newer.
+    /// The directory that it was copied from; nothing in it may be newer. A snapshot is no
+    /// such copy.
     pub of: String,
     /// Keys that must live in it.
     #[serde(default)]

@@ -26,7 +26,7 @@ pub async fn look(scene: &Scene<'_>, probe: &AccessProbe) -> Result {
         "kind": "SubjectAccessReview",
         "spec": {
             "user": probe.user,
-            "groups": probe.groups,
+            "groups": groups(probe),
             "resourceAttributes": {
                 "group": group,
                 "resource": resource,
@@ -44,4 +44,17 @@ pub async fn look(scene: &Scene<'_>, probe: &AccessProbe) -> Result {
         return Err(Outcome::failed(place, words(allowed), words(probe.allowed)));
     }
     Ok(Outcome::passed(words(allowed)))
+}
+
+/// The groups of the probe, and those that a service account is in by its name
+/// (apiserver 1.32 `authentication/serviceaccount/util.go`).
+fn groups(probe: &AccessProbe) -> Vec<String> {
+    let mut groups = probe.groups.clone();
+    let account = probe.user.strip_prefix("system:serviceaccount:");
+    if let Some((namespace, _)) = account.and_then(|rest| rest.split_once(':')) {
+        groups.push("system:serviceaccounts".into());
+        groups.push(format!("system:serviceaccounts:{namespace}"));
+        groups.push("system:authenticated".into());
+    }
+    groups
 }

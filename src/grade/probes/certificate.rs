@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use lab::probes::{Authority, CertificateProbe};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
+use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Error};
 
 use super::{Result, Scene};
 use crate::verdict::Outcome;
@@ -32,6 +32,14 @@ pub fn look(scene: &Scene<'_>, probe: &CertificateProbe) -> Result {
             false => format!("a certificate for {}", names.join(", ")),
         };
         return Err(failed(found, &format!("one for {missing} as well")));
+    }
+    let subject = certificate.subject();
+    let own = subject
+        .iter_common_name()
+        .find_map(|name| name.as_str().ok());
+    if !probe.common_name.is_empty() && own != Some(probe.common_name.as_str()) {
+        let found = format!("a certificate of {subject}");
+        return Err(failed(found, &format!("one of CN={}", probe.common_name)));
     }
     if !probe.private_key.is_empty() {
         key_fits(scene, probe, &der)?;
@@ -63,9 +71,14 @@ fn signed_as_asked(
         .map_err(|error| blind(error.to_string()))?;
     let (_, authority) =
         X509Certificate::from_der(&der).map_err(|error| blind(error.to_string()))?;
-    let signed = certificate.verify_signature(Some(authority.public_key()));
-    if signed.is_ok() {
-        return Ok(());
+    let expected = format!("signed by {name}");
+    match certificate.verify_signature(Some(authority.public_key())) {
+        Ok(()) => return Ok(()),
+        Err(X509Error::SignatureUnsupportedAlgorithm) => {
+            let found = "signed with an algorithm that servers here can't check";
+            return Err(Outcome::failed(place, found, expected));
+        }
+        Err(_) => {}
     }
     let issuer = certificate.issuer();
     let found = match issuer == authority.subject() {
@@ -73,7 +86,7 @@ fn signed_as_asked(
         false if issuer == certificate.subject() => "signed by itself".to_owned(),
         false => format!("signed by `{issuer}`"),
     };
-    Err(Outcome::failed(place, found, format!("signed by {name}")))
+    Err(Outcome::failed(place, found, expected))
 }
 
 fn in_time(probe: &CertificateProbe, place: &str, certificate: &X509Certificate<'_>) -> Result<()> {

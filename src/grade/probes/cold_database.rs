@@ -21,6 +21,12 @@ pub fn look(scene: &Scene<'_>, probe: &ColdDatabaseProbe) -> Result {
         }
         Entry::File(file, metadata) => (file, metadata.len()),
     };
+    // Pages fill whole sectors; `snapshot save` writes a hash of 32 bytes behind them.
+    if length % 512 == 32 {
+        return Err(failed(
+            "a snapshot of a member that ran (its length ends with a hash), not its file".into(),
+        ));
+    }
     let db = keyspace::open(file).map_err(|error| {
         failed(format!(
             "{length} bytes that are no database of etcd ({error})"

@@ -3,7 +3,7 @@
 use lab::model::ManifestProbe;
 use serde_json::Value;
 
-use super::{Result, Scene};
+use super::{Result, Scene, flags};
 use crate::{node::Node, verdict::Outcome};
 
 /// Where a stacked member's manifest is.
@@ -27,16 +27,10 @@ pub fn look(scene: &Scene<'_>, probe: &ManifestProbe) -> Result {
         is_unchanged(scene, &place, &pod)?;
     }
     let command = command(&pod);
-    if let Some(flag) = probe
-        .flags
-        .iter()
-        .find(|flag| !command.contains(&flag.as_str()))
-    {
+    if let Some(flag) = probe.flags.iter().find(|flag| !flags::has(&command, flag)) {
         let name = flag.split('=').next().unwrap_or(flag);
-        let found = command
-            .iter()
-            .find(|word| word.split('=').next() == Some(name))
-            .map_or_else(|| format!("no {name}"), |word| (*word).to_owned());
+        let found = flags::value_of(&command, name)
+            .map_or_else(|| format!("no {name}"), |value| format!("{name}={value}"));
         return Err(Outcome::failed(place, found, flag.clone()));
     }
     Ok(Outcome::passed("the manifest is as asked"))
@@ -72,7 +66,8 @@ fn is_unchanged(scene: &Scene<'_>, place: &str, pod: &Value) -> Result<()> {
     }
 }
 
-/// The first place where two objects differ, in words. Flags may come in any order.
+/// The first place where two objects differ, in words. Flags may come in any order, and
+/// volumes, mounts and variables, too.
 fn difference(before: &Value, now: &Value, path: &str) -> Option<String> {
     let at = |key: &str| match path {
         "" => key.to_owned(),
@@ -102,13 +97,12 @@ fn difference(before: &Value, now: &Value, path: &str) -> Option<String> {
                 (Some(missing), None) => Some(format!("{path} without {missing}")),
             }
         }
-        (Value::Array(before), Value::Array(now)) if before.len() == now.len() => before
-            .iter()
-            .zip(now)
-            .enumerate()
-            .find_map(|(number, (one, other))| {
+        (Value::Array(before), Value::Array(now)) if before.len() == now.len() => {
+            let pairs = in_order(before).into_iter().zip(in_order(now));
+            pairs.enumerate().find_map(|(number, (one, other))| {
                 difference(one, other, &format!("{path}[{number}]"))
-            }),
+            })
+        }
         (Value::Array(before), Value::Array(now)) => Some(format!(
             "{} entries in {path} instead of {}",
             now.len(),
@@ -117,6 +111,16 @@ fn difference(before: &Value, now: &Value, path: &str) -> Option<String> {
         (before, now) if before == now => None,
         (_, now) => Some(format!("{now} at {path}")),
     }
+}
+
+/// Entries by what names them, where something does; others as they stand.
+fn in_order(list: &[Value]) -> Vec<&Value> {
+    let mut entries: Vec<&Value> = list.iter().collect();
+    entries.sort_by_key(|entry| {
+        let text = |key: &str| entry[key].as_str().unwrap_or_default();
+        (text("mountPath"), text("name"))
+    });
+    entries
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -146,10 +150,7 @@ pub struct EtcdData {
 /// The manifest can't be seen or is no manifest.
 pub fn etcd_data(node: &Node<'_>) -> Result<EtcdData> {
     let pod = read(node, ETCD)?;
-    let data_dir = command(&pod)
-        .iter()
-        .find_map(|word| word.strip_prefix("--data-dir="))
-        .map(str::to_owned);
+    let data_dir = flags::value_of(&command(&pod), "--data-dir").map(str::to_owned);
     let host_path = data_dir.as_deref().and_then(|dir| mounted_at(&pod, dir));
     Ok(EtcdData {
         data_dir,
@@ -252,9 +253,23 @@ mod tests {
                 Some("b is new: 1"),
             ),
             (json!({}), Some("a is gone")),
+            (
+                json!({"a": {"command": ["e", "--x=1", "--y=2"], "n": 1}, "v": []}),
+                None,
+            ),
         ] {
             assert_eq!(difference(&before, &now, "").as_deref(), found, "{now}");
         }
+    }
+
+    #[test]
+    fn volumes_may_come_in_any_order() {
+        let mount = |name: &str, path: &str| json!({"name": name, "mountPath": path});
+        let before = json!({"v": [mount("a", "/a"), mount("b", "/b")]});
+        let swapped = json!({"v": [mount("b", "/b"), mount("a", "/a")]});
+        let other = json!({"v": [mount("b", "/b"), mount("a", "/c")]});
+        assert_eq!(difference(&before, &swapped, ""), None);
+        assert!(difference(&before, &other, "").is_some());
     }
 
     #[test]

@@ -108,6 +108,18 @@ fn are_those_asked_for(
         );
         return failed(found, "a new cluster, made by `snapshot restore`");
     }
+    if !probe.token.is_empty()
+        && let Some(other) = identity.members.iter().find(|one| {
+            !one.is_learner && one.id != mvcc::member_id(&one.peer_ur_ls, &probe.token, None)
+        })
+    {
+        let found = format!(
+            "the member {} ({:x}) is of another token",
+            other.name, other.id
+        );
+        let expected = format!("members founded with the token {}", probe.token);
+        return failed(found, &expected);
+    }
     let id_now = |name: &String| identity.members.iter().find(|one| one.name == *name);
     for name in &probe.replaced {
         let before = scene.facts.etcd_member_ids.get(name);
@@ -172,11 +184,19 @@ async fn answers(
 ) -> Result<(String, Ipv4Addr, i64)> {
     let expected = "all members healthy";
     let failed = |found: String| Outcome::failed(place, found, expected);
-    let Some(address) = member.client_ur_ls.iter().find_map(|url| address(url)) else {
-        return Err(failed(format!(
-            "the member {:x} has no client URL: it never started",
-            member.id
-        )));
+    let urls = &member.client_ur_ls;
+    let Some(address) = urls.iter().find_map(|url| address(scene, url)) else {
+        return Err(failed(match urls.as_slice() {
+            [] => format!(
+                "the member {:x} has no client URL: it never started",
+                member.id
+            ),
+            urls => format!(
+                "the member {} tells clients to come to {}, where no other machine finds it",
+                member.name,
+                urls.join(", ")
+            ),
+        }));
     };
     let own = scene.etcd.identity(address).await.map_err(|reason| {
         failed(format!(
@@ -247,11 +267,13 @@ fn names(members: &[&Member]) -> String {
     names.join(", ")
 }
 
-/// The address in a client URL that is no loopback one.
-pub fn address(url: &str) -> Option<Ipv4Addr> {
+/// The address in a client URL that is no loopback one; nodes may be named.
+pub fn address(scene: &Scene<'_>, url: &str) -> Option<Ipv4Addr> {
     let rest = url.split("://").nth(1)?;
     let host = rest.rsplit_once(':').map_or(rest, |(host, _)| host);
+    let named = || scene.addresses.get(host).copied();
     host.parse()
         .ok()
+        .or_else(named)
         .filter(|address: &Ipv4Addr| !address.is_loopback())
 }

@@ -8,6 +8,7 @@ pub mod cold_database;
 pub mod command;
 pub mod data_dir;
 pub mod file;
+pub mod flags;
 pub mod founders;
 pub mod handover;
 pub mod health;

@@ -3,7 +3,7 @@
 use lab::probes::ProcessProbe;
 use sandbox::NodeProcess;
 
-use super::{Result, Scene};
+use super::{Result, Scene, flags};
 use crate::verdict::Outcome;
 
 pub fn look(scene: &Scene<'_>, probe: &ProcessProbe) -> Result {
@@ -22,9 +22,10 @@ pub fn look(scene: &Scene<'_>, probe: &ProcessProbe) -> Result {
         }
         (Some(process), true) => process,
     };
-    if let Some(flag) = probe.flags.iter().find(|flag| !process.argv.contains(flag)) {
+    let words = words(process);
+    if let Some(flag) = probe.flags.iter().find(|flag| !flags::has(&words, flag)) {
         let name = flag.split('=').next().unwrap_or(flag);
-        let found = value_of(process, name).map_or_else(
+        let found = flags::value_of(&words, name).map_or_else(
             || format!("{} runs without {name}", probe.name),
             |value| format!("{} runs with {name}={value}", probe.name),
         );
@@ -63,44 +64,7 @@ pub fn newest<'a>(all: &'a [NodeProcess], name: &str) -> Option<&'a NodeProcess>
         .max_by_key(|process| process.started_at)
 }
 
-/// The value of a flag, written `--flag=value` or `--flag value`; the last one counts.
-pub fn value_of<'a>(process: &'a NodeProcess, flag: &str) -> Option<&'a str> {
-    let mut found = None;
-    let mut words = process.argv.iter().peekable();
-    while let Some(word) = words.next() {
-        match word.strip_prefix(flag) {
-            Some("") => found = words.peek().map(|next| next.as_str()),
-            Some(rest) => found = rest.strip_prefix('=').or(found),
-            None => {}
-        }
-    }
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::SystemTime;
-
-    use super::*;
-
-    #[test]
-    fn flags_are_read_in_both_forms() {
-        let process = NodeProcess {
-            pid: 1,
-            argv: [
-                "etcd",
-                "--name=a",
-                "--data-dir",
-                "/d",
-                "--name=b",
-                "--namespace=x",
-            ]
-            .map(str::to_owned)
-            .to_vec(),
-            started_at: SystemTime::UNIX_EPOCH,
-        };
-        assert_eq!(value_of(&process, "--name"), Some("b"));
-        assert_eq!(value_of(&process, "--data-dir"), Some("/d"));
-        assert_eq!(value_of(&process, "--wal-dir"), None);
-    }
+/// What a process was started with.
+pub fn words(process: &NodeProcess) -> Vec<&str> {
+    process.argv.iter().map(String::as_str).collect()
 }

@@ -15,6 +15,7 @@ use serde_json::Value;
 
 use super::{Result, Scene, data_dir, process};
 use crate::{
+    logs,
     node::{Entry, Node},
     verdict::Outcome,
 };
@@ -62,8 +63,9 @@ struct Seen {
     restored: SystemTime,
     /// The last renewal in the directory that etcd ran on before, and of which lease.
     renewed: Option<(SystemTime, String)>,
-    /// When what runs now was started; `None` if it does not run.
+    /// When the API server that runs was started; `None` if none does.
     api_server: Option<SystemTime>,
+    /// When etcd was first started after the restore; `None` if it does not run.
     etcd: Option<SystemTime>,
 }
 
@@ -90,12 +92,19 @@ impl Seen {
             .node_processes(node.name)
             .map_err(|error| Outcome::could_not_look(place, error.to_string()))?;
         let started = |name| process::newest(&processes, name).map(|found| found.started_at);
+        // What runs now may have been started again since.
+        let first = logs::etcd_lines(node, STARTING)?
+            .iter()
+            .filter_map(logged_at)
+            .filter(|at| *at >= restored)
+            .min();
+        let etcd = started("etcd").map(|at| first.map_or(at, |first| first.min(at)));
         Ok(Self {
             node: node.name.to_owned(),
             restored,
             renewed: renewed.max(),
             api_server: started("kube-apiserver"),
-            etcd: started("etcd"),
+            etcd,
         })
     }
 }
@@ -156,6 +165,15 @@ fn restored_at(node: &Node<'_>, path: &str) -> Result<SystemTime> {
         }
         Entry::Missing | Entry::Other(_) => Err(missing()),
     }
+}
+
+/// What etcd logs first (etcd 3.5.16 `server/embed/etcd.go`).
+const STARTING: &str = "starting an etcd server";
+
+/// When etcd wrote a line.
+fn logged_at(line: &Value) -> Option<SystemTime> {
+    let micros = kube::time::parse_micro(line["ts"].as_str()?)?;
+    Some(UNIX_EPOCH + Duration::from_micros(u64::try_from(micros).ok()?))
 }
 
 /// When a stored Lease was renewed.

@@ -15,8 +15,13 @@ pub enum Truth {
     Words(Vec<String>),
     /// All of these URLs, in any order.
     Urls(Vec<String>),
-    /// Any of these names for one thing.
-    OneOf(Vec<String>),
+    /// The IDs of all of these, in any order, in base 16 or 10.
+    Ids(Vec<u64>),
+    /// A member, by its ID or any of its names.
+    OneMember {
+        id: u64,
+        names: Vec<String>,
+    },
     /// Bytes; near any of these.
     Sizes(Vec<i64>),
     /// Exactly these lines, in any order.
@@ -72,6 +77,13 @@ fn url(text: &str) -> String {
     }
 }
 
+/// Whether a word is this ID: tables have it in base 16, JSON and fields in base 10.
+fn is_id(word: &str, id: u64) -> bool {
+    let word = word.to_lowercase();
+    let digits = word.strip_prefix("0x").unwrap_or(&word);
+    u64::from_str_radix(digits, 16) == Ok(id) || word.parse() == Ok(id)
+}
+
 /// The host of a URL.
 pub fn host(text: &str) -> String {
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
@@ -121,7 +133,11 @@ impl Truth {
                 1 => "the URL as the running etcd has it".into(),
                 count => format!("all {count} URLs as the running etcd has them"),
             },
-            Self::OneOf(_) => "the member that leads now".into(),
+            Self::Ids(all) => match all.len() {
+                1 => "the ID as the running etcd has it".into(),
+                count => format!("all {count} IDs as the running etcd has them"),
+            },
+            Self::OneMember { .. } => "the member that leads now".into(),
             Self::Sizes(_) => "the size of the database as it is now".into(),
             Self::Lines(all) => format!("exactly the {} keys that are there now", all.len()),
             Self::Status { .. } => "what `snapshot status` prints of this snapshot".into(),
@@ -149,11 +165,20 @@ pub fn objection(truth: &Truth, answer: &str) -> Option<String> {
             let given = words(answer).iter().map(|one| url(one)).collect();
             return set_objection(&given, &wanted, answer);
         }
-        Truth::OneOf(names) => {
+        Truth::Ids(all) => {
+            let wanted = all.iter().map(|id| format!("{id:x}")).collect();
+            let known = |word: &String| all.iter().find(|id| is_id(word, **id));
+            let given = words(answer)
+                .into_iter()
+                .map(|word| known(&word).map_or(word, |id| format!("{id:x}")))
+                .collect();
+            return set_objection(&given, &wanted, answer);
+        }
+        Truth::OneMember { id, names } => {
             let answer = unquoted(answer);
-            names
-                .iter()
-                .any(|name| name.eq_ignore_ascii_case(&answer) || (url(name) == url(&answer)))
+            let is_name =
+                |name: &String| name.eq_ignore_ascii_case(&answer) || url(name) == url(&answer);
+            is_id(&answer, *id) || names.iter().any(is_name)
         }
         Truth::Sizes(sizes) => {
             let Some(given) = bytes(&unquoted(answer)) else {
@@ -253,7 +278,11 @@ mod tests {
             hash: 0xfe37,
             revision: 44,
         };
-        let leader = Truth::OneOf(text(&["m1", "8e9e05c52164694d", "https://10.0.0.1:2379"]));
+        let leader = Truth::OneMember {
+            id: 0x8e9e_05c5_2164_694d,
+            names: text(&["m1", "https://10.0.0.1:2379"]),
+        };
+        let ids = Truth::Ids(vec![0x8e9e_05c5_2164_694d, 0xb2]);
         for (truth, answer, right) in [
             (Truth::Version("3.5.16".into()), "v3.5.16", true),
             (Truth::Version("3.5.16".into()), "3.5.1", false),
@@ -273,7 +302,13 @@ mod tests {
             (leader.clone(), "M1", true),
             (leader.clone(), "10.0.0.1:2379", true),
             (leader.clone(), "8E9E05C52164694D", true),
+            (leader.clone(), "10276657743932975437", true),
+            (leader.clone(), "0x8e9e05c52164694d", true),
             (leader, "m2", false),
+            (ids.clone(), "178, 8E9E05C52164694D", true),
+            (ids.clone(), "0xb2 10276657743932975437", true),
+            (ids.clone(), "b2", false),
+            (ids, "b2 8e9e05c52164694e", false),
             (Truth::Sizes(vec![2_748_416]), "2.7 MB", true),
             (Truth::Sizes(vec![2_748_416]), "2.7MB", true),
             (Truth::Sizes(vec![2_748_416]), "2748416", true),

@@ -3,8 +3,9 @@
 mod compare;
 
 use lab::probes::{AnswerProbe, Fact};
+use wire::etcdserverpb::Member;
 
-use super::{Result, Scene, manifest, members, object::value_at, process, snapshot};
+use super::{Result, Scene, flags, manifest, members, object::value_at, process, snapshot};
 use crate::{live::Found, verdict::Outcome};
 use compare::Truth;
 
@@ -65,7 +66,8 @@ fn of_process(scene: &Scene<'_>, fact: Fact) -> Result<Truth> {
     let Some(etcd) = process::newest(&all, "etcd") else {
         return Err(Outcome::could_not_look(place, "no etcd runs"));
     };
-    let flag = |name: &str| process::value_of(etcd, name).map(str::to_owned);
+    let words = process::words(etcd);
+    let flag = |name: &str| flags::value_of(&words, name).map(str::to_owned);
     let pod = manifest::etcd_data(&scene.node);
     let value = match fact {
         Fact::Deployment => {
@@ -143,12 +145,11 @@ async fn of_object(scene: &Scene<'_>, probe: &AnswerProbe) -> Result<Truth> {
 async fn of_cluster(scene: &Scene<'_>, fact: Fact) -> Result<Truth> {
     let identity = scene.etcd.identity(scene.address).await;
     let identity = identity.map_err(|reason| blind(scene, reason))?;
-    let hex = |id: u64| format!("{id:x}");
     let all = &identity.members;
     Ok(match fact {
-        Fact::ClusterId => Truth::Words(vec![hex(identity.cluster_id)]),
+        Fact::ClusterId => Truth::Ids(vec![identity.cluster_id]),
         Fact::MemberCount => Truth::Number(all.len() as i64),
-        Fact::MemberIds => Truth::Words(all.iter().map(|one| hex(one.id)).collect()),
+        Fact::MemberIds => Truth::Ids(all.iter().map(|one| one.id).collect()),
         Fact::MemberNames => Truth::Words(all.iter().map(|one| one.name.clone()).collect()),
         Fact::Endpoints => Truth::Urls(
             all.iter()
@@ -170,10 +171,10 @@ async fn of_cluster(scene: &Scene<'_>, fact: Fact) -> Result<Truth> {
             let Some(member) = all.iter().find(|one| one.id == leader) else {
                 return Err(blind(scene, "there is no leader just now"));
             };
-            let mut names = vec![member.name.clone(), hex(leader)];
-            names.extend(member.client_ur_ls.iter().map(|url| compare::host(url)));
-            names.extend(member.client_ur_ls.iter().cloned());
-            Truth::OneOf(names)
+            Truth::OneMember {
+                id: leader,
+                names: names_of(scene, member),
+            }
         }
         // What is left needs every member asked.
         _ => {
@@ -182,7 +183,7 @@ async fn of_cluster(scene: &Scene<'_>, fact: Fact) -> Result<Truth> {
                 let address = member
                     .client_ur_ls
                     .iter()
-                    .find_map(|url| members::address(url));
+                    .find_map(|url| members::address(scene, url));
                 let status = match address {
                     Some(address) => scene.etcd.status(address).await.ok(),
                     None => None,
@@ -204,4 +205,29 @@ async fn of_cluster(scene: &Scene<'_>, fact: Fact) -> Result<Truth> {
             Truth::Sizes(sizes)
         }
     })
+}
+
+/// What a member may be called: its name, its addresses, and its client URLs, on its own node
+/// and by the nodes' names as well.
+fn names_of(scene: &Scene<'_>, member: &Member) -> Vec<String> {
+    let mut names = vec![member.name.clone()];
+    for url in &member.client_ur_ls {
+        names.extend([url.clone(), compare::host(url)]);
+        let Some(address) = members::address(scene, url) else {
+            continue;
+        };
+        let port = url.rsplit(':').next().unwrap_or_default();
+        let mut hosts = vec![address.to_string()];
+        let nodes = scene.addresses.iter();
+        hosts.extend(
+            nodes
+                .filter(|(_, at)| **at == address)
+                .map(|(name, _)| name.clone()),
+        );
+        if address == scene.address {
+            hosts.extend(["127.0.0.1", "localhost"].map(str::to_owned));
+        }
+        names.extend(hosts.iter().map(|host| format!("https://{host}:{port}")));
+    }
+    names
 }
