@@ -24,6 +24,7 @@ etcdctl member list -w table
 # Never again: at the next start it would throw the others out.
 rm -r /etc/systemd/system/etcd.service.d
 systemctl daemon-reload
+# optional: what runs has used the flag up; it is the next start that must be without
 systemctl restart etcd
 
 # The others join one by one, each with the members so far.
