@@ -102,11 +102,11 @@ fn refusal(what: &str) -> String {
     )
 }
 
-fn structured(output: &str, value: &Value) -> Option<String> {
+fn structured(output: &str, value: &Value) -> Result<String, String> {
     match output {
-        "json" => Some(kube::gofmt::json_pretty(value) + "\n"),
-        "yaml" => Some(kube::yaml::to_string(value)),
-        _ => None,
+        "json" => Ok(kube::gofmt::json_pretty(value) + "\n"),
+        "yaml" => Ok(kube::yaml::to_string(value)),
+        _ => Err(format!("invalid output format: {output}")),
     }
 }
 
@@ -144,8 +144,7 @@ fn version(output: &str) -> Result<String, String> {
                 fields.join(", ")
             ))
         }
-        other => structured(other, &json!({ "clientVersion": object }))
-            .ok_or_else(|| format!("invalid output format: {other}")),
+        other => structured(other, &json!({ "clientVersion": object })),
     }
 }
 

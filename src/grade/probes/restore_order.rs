@@ -172,14 +172,18 @@ const STARTING: &str = "starting an etcd server";
 
 /// When etcd wrote a line.
 fn logged_at(line: &Value) -> Option<SystemTime> {
-    let micros = kube::time::parse_micro(line["ts"].as_str()?)?;
-    Some(UNIX_EPOCH + Duration::from_micros(u64::try_from(micros).ok()?))
+    moment(line["ts"].as_str()?)
 }
 
 /// When a stored Lease was renewed.
 fn renewed_at(stored: &[u8]) -> Option<SystemTime> {
     let lease: Value = serde_json::from_slice(stored).ok()?;
-    let micros = kube::time::parse_micro(kube::object::text(&lease, "spec.renewTime"))?;
+    moment(kube::object::text(&lease, "spec.renewTime"))
+}
+
+/// A time as logs and Leases write it.
+fn moment(text: &str) -> Option<SystemTime> {
+    let micros = kube::time::parse_micro(text)?;
     Some(UNIX_EPOCH + Duration::from_micros(u64::try_from(micros).ok()?))
 }
 

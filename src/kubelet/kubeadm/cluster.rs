@@ -5,7 +5,7 @@ use std::{path::Path, time::Duration};
 
 use rest::{Access, Client};
 
-use super::line::Line;
+use super::{VERSION, line::Line};
 
 const ADMIN: &str = "/etc/kubernetes/admin.conf";
 const CONFIG_MAP: &str = "/api/v1/namespaces/kube-system/configmaps/kubeadm-config";
@@ -46,7 +46,7 @@ fn is_there(access: Access) -> bool {
     else {
         return false;
     };
-    let client = Client::new(access, "kubeadm/v1.32.4 (linux/amd64)");
+    let client = Client::new(access, &format!("kubeadm/{VERSION} (linux/amd64)"));
     let answer = async { tokio::time::timeout(PATIENCE, client.get(CONFIG_MAP)).await };
     runtime
         .block_on(answer)

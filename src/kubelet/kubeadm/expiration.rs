@@ -220,7 +220,7 @@ pub fn check(line: &Line) -> Result<String, String> {
         "certificates": items(&certificates),
         "kind": "CertificateExpirationInfo",
     });
-    structured(output, &info).ok_or_else(|| format!("invalid output format: {output}"))
+    structured(output, &info)
 }
 
 #[cfg(test)]

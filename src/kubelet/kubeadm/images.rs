@@ -35,7 +35,7 @@ pub fn list(version: Option<&str>, output: &str) -> Result<String, String> {
         "images": images,
         "kind": "Images",
     });
-    structured(output, &object).ok_or_else(|| format!("invalid output format: {output}"))
+    structured(output, &object)
 }
 
 #[cfg(test)]
