@@ -72,6 +72,11 @@ impl Phase {
         }
     }
 
+    /// Whether nothing of it runs, or is to run.
+    pub(super) fn is_idle(self) -> bool {
+        matches!(self, Phase::Dead | Phase::Failed)
+    }
+
     /// Whether a start or a stop has come to its end.
     pub(super) fn is_settled(self) -> bool {
         matches!(
@@ -229,8 +234,7 @@ impl Service {
         if phase.active() != self.phase.active() {
             self.since = jiff::Timestamp::now().as_microsecond();
         }
-        let idle = |phase| matches!(phase, Phase::Dead | Phase::Failed);
-        match (idle(self.phase), idle(phase)) {
+        match (self.phase.is_idle(), phase.is_idle()) {
             (true, false) => self.begun = Some(Instant::now()),
             (_, true) => self.ended = Some(Instant::now()),
             (false, false) => {}

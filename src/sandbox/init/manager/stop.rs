@@ -64,7 +64,7 @@ impl Manager {
         let Some(service) = self.services.get_mut(name) else {
             return Outcome::NotFound;
         };
-        if matches!(service.phase, Phase::Dead | Phase::Failed) {
+        if service.phase.is_idle() {
             return self.start(name);
         }
         service.again = true;
@@ -303,10 +303,9 @@ impl Manager {
 
     /// Whether every service has stopped.
     pub(in super::super) fn all_stopped(&self) -> bool {
-        self.services.values().all(|service| {
-            matches!(service.phase, Phase::Dead | Phase::Failed)
-                || service.unit.name.ends_with(".target")
-        })
+        self.services
+            .values()
+            .all(|service| service.phase.is_idle() || service.unit.name.ends_with(".target"))
     }
 }
 

@@ -60,7 +60,7 @@ impl Manager {
         // Each elapses once: at the timer's start those that are past do, later they have.
         moments.extend(once.filter(|moment| fresh || *moment > now).map(dated));
         // What never ran is counted from nowhere, and a unit's end from no moment of its run.
-        let idle = target.is_none_or(|target| matches!(target.phase, Phase::Dead | Phase::Failed));
+        let idle = target.is_none_or(|target| target.phase.is_idle());
         let started = target.and_then(|target| target.begun).max(timer.elapsed);
         let ended = target.and_then(|target| target.ended).max(timer.elapsed);
         for (from, spans) in [
