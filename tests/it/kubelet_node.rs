@@ -115,6 +115,46 @@ fn an_edited_manifest_makes_a_new_container_and_a_comment_does_not() {
 }
 
 #[test]
+fn a_container_that_was_started_a_moment_ago_is_stopped_too() {
+    let text = on_control_plane(
+        r#"
+        cat > /root/slow.yaml <<'END'
+apiVersion: v1
+kind: Pod
+metadata:
+  name: slow
+  namespace: kube-system
+spec:
+  hostNetwork: true
+  volumes:
+  - {name: usr, hostPath: {path: /usr}}
+  - {name: lib, hostPath: {path: /usr/lib}}
+  - {name: lib64, hostPath: {path: /usr/lib64}}
+  containers:
+  - name: slow
+    image: registry.k8s.io/etcd:3.5.16-0
+    command: [/usr/bin/bash, -c, "sleep 1; trap 'exit 7' TERM; while :; do sleep 0.1; done"]
+    volumeMounts:
+    - {name: usr, mountPath: /usr}
+    - {name: lib, mountPath: /lib}
+    - {name: lib64, mountPath: /lib64}
+END
+        mv /root/slow.yaml .
+        until_ok '[ "$(state slow)" = CONTAINER_RUNNING ]'
+        rm slow.yaml
+        began=$SECONDS
+        until_ok '[ "$(state slow)" = CONTAINER_EXITED ]'
+        # Its grace period is 30 seconds.
+        echo "== stopped"; [ $((SECONDS - began)) -lt 20 ] && crictl inspect "$(newest slow)" | grep exitCode
+        "#,
+    );
+    assert!(
+        section(&text, "stopped").contains("\"exitCode\": 7"),
+        "{text}"
+    );
+}
+
+#[test]
 fn what_is_wrong_with_a_manifest_is_told() {
     let text = on_control_plane(
         r#"

@@ -220,14 +220,24 @@ fn kube_seconds(wait: Duration) -> String {
     }
 }
 
-/// SIGTERM, and SIGKILL when the grace period is over.
+/// How often it is looked whether a program has begun to listen.
+const DEAF_PAUSE: Duration = Duration::from_millis(20);
+
+/// SIGTERM, and SIGKILL when the grace period is over. A program that was started a moment ago
+/// is told as soon as it listens: before that nothing would reach it.
 async fn kill(id: String, grace: Duration) {
     let Ok(container) = Container::open(&id) else {
         return;
     };
     if !grace.is_zero() {
-        let _ = container.signal(Signal::SIGTERM as i32);
-        if tokio::time::timeout(grace, container.wait()).await.is_ok() {
+        let end = async {
+            while !container.hears(Signal::SIGTERM as i32) {
+                tokio::time::sleep(DEAF_PAUSE).await;
+            }
+            let _ = container.signal(Signal::SIGTERM as i32);
+            container.wait().await
+        };
+        if tokio::time::timeout(grace, end).await.is_ok() {
             return;
         }
     }

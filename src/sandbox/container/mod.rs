@@ -284,6 +284,18 @@ impl Container {
         }
     }
 
+    /// Whether its first process would take notice of a signal now. As process 1 of its PID
+    /// namespace it gets none for which it has no handler (pid_namespaces(7)), and it has none
+    /// in its first milliseconds. True once it has ended.
+    pub fn hears(&self, signal: i32) -> bool {
+        let status = self
+            .running
+            .init
+            .filter(|init| init.is_alive())
+            .and_then(|init| fs::read_to_string(format!("/proc/{}/status", init.pid)).ok());
+        status.is_none_or(|status| is_heard(&status, signal))
+    }
+
     /// A command that runs `exec` in the container, with the container's
     /// environment and user. Streams and exit status as with
     /// [`crate::Fabric::command`]. With `exec.tty` and a standard input that is
@@ -348,6 +360,19 @@ impl Container {
             _ => Ok(()),
         }
     }
+}
+
+/// What the kernel tells of a process in `/proc/PID/status`: a signal that is blocked waits
+/// until it is looked at, one that is caught is heard at once (proc_pid_status(5)).
+fn is_heard(status: &str, signal: i32) -> bool {
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.map_or("", str::trim)
+    };
+    let is_first = field("NSpid:").split_whitespace().last() == Some("1");
+    let bit = 1 << (signal - 1);
+    let among = |name: &str| u64::from_str_radix(field(name), 16).is_ok_and(|set| set & bit != 0);
+    !is_first || among("SigCgt:") || among("SigBlk:")
 }
 
 fn watch(pidfd: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
@@ -432,6 +457,20 @@ mod tests {
         let woken = tokio::time::timeout(limit, watched.readable()).await;
         assert!(woken.expect("in time").is_ok());
         assert!(child.try_wait().expect("its state").is_some());
+    }
+
+    #[test]
+    fn the_first_process_of_a_namespace_is_deaf_until_it_has_a_handler() {
+        for (numbers, blocked, caught, heard) in [
+            ("133\t1", "0000000000000000", "0000000000000000", false),
+            ("133\t1", "0000000000000000", "0000000100004442", true),
+            ("133\t1", "0000000000004000", "0000000000000000", true),
+            ("133\t1", "0000000000000002", "0000000000002000", false),
+            ("133", "0000000000000000", "0000000000000000", true),
+        ] {
+            let status = format!("NSpid:\t{numbers}\nSigBlk:\t{blocked}\nSigCgt:\t{caught}\n");
+            assert_eq!(is_heard(&status, libc::SIGTERM), heard, "{status}");
+        }
     }
 
     #[test]
