@@ -6,6 +6,7 @@ use std::{
     io::{self, BufRead, BufReader, Write},
     net::Ipv4Addr,
     process::{Command, Stdio},
+    time::Duration,
 };
 
 use lab::{
@@ -19,9 +20,13 @@ use crate::{
     assignment::{Answer, Assignment, Certificates, Facts, tell_looking},
     live::{Api, Etcd, Found, Identity},
     node::Node,
+    patience::Patience,
     probes, run,
     verdict::{CheckReport, Outcome, Report, TaskReport},
 };
+
+/// How long a member may take to answer when the lab starts.
+const SETTLE: Duration = Duration::from_secs(3);
 
 /// The first word that makes kubedrill the process that looks.
 pub const APPLET: &str = "grade-inside";
@@ -230,6 +235,7 @@ pub(crate) async fn look(assignment: &Assignment, fabric: &Fabric) -> Answer {
         };
     };
     let mut outcomes = Vec::new();
+    let patience = Patience::default();
     for (at, check) in assignment.checks.iter().enumerate() {
         tell_looking(at);
         let scene = probes::Scene {
@@ -246,6 +252,7 @@ pub(crate) async fn look(assignment: &Assignment, fabric: &Fabric) -> Answer {
             facts,
             etcd: &etcd,
             api: &api,
+            patience: &patience,
             certificates: &assignment.certificates,
             ran: assignment.ran.get(at).and_then(Option::as_ref),
         };
@@ -279,26 +286,23 @@ async fn look_at(scene: &probes::Scene<'_>, probe: &Probe) -> probes::Result {
     }
 }
 
-/// A member that the lab starts with; its setup may have taken others down. `None` if none
-/// runs by design.
-async fn first_that_answers(
-    assignment: &Assignment,
-    etcd: &Etcd,
-) -> Result<Option<Identity>, String> {
-    let mut trouble = None;
+/// What the members that the lab starts with know; its setup may have taken some down. One may
+/// be behind the others by a moment: who is furthest on of the first one's cluster is believed.
+/// `None` if none runs by design.
+async fn furthest_on(assignment: &Assignment, etcd: &Etcd) -> Result<Option<Identity>, String> {
+    let (mut furthest, mut trouble) = (None::<Identity>, None);
     for name in &assignment.members {
         let address = assignment.addresses.get(name);
-        match etcd
-            .identity(*address.unwrap_or(&Ipv4Addr::LOCALHOST))
-            .await
-        {
-            Ok(identity) => return Ok(Some(identity)),
-            Err(reason) => trouble = Some(reason),
+        let address = *address.unwrap_or(&Ipv4Addr::LOCALHOST);
+        match (etcd.identity(address).await, &furthest) {
+            (Ok(one), Some(known)) if !one.is_further_than(known) => {}
+            (Ok(one), _) => furthest = Some(one),
+            (Err(reason), _) => trouble = Some(reason),
         }
     }
-    match trouble {
-        Some(reason) => Err(reason),
-        None => Ok(None),
+    match (furthest, trouble) {
+        (None, Some(reason)) => Err(reason),
+        (furthest, _) => Ok(furthest),
     }
 }
 
@@ -309,7 +313,10 @@ async fn facts_now(
     api: &Api,
 ) -> Result<Facts, String> {
     let mut facts = Facts::default();
-    if let Some(identity) = first_that_answers(assignment, etcd).await? {
+    let known = Patience::default()
+        .until(SETTLE, async || furthest_on(assignment, etcd).await)
+        .await?;
+    if let Some(identity) = known {
         facts.etcd_cluster_id = identity.cluster_id;
         facts.revision = identity.revision;
         facts.raft_term = identity.raft_term;

@@ -16,6 +16,7 @@ mod member;
 mod node;
 mod overlay;
 pub mod paper;
+mod patience;
 mod probes;
 mod run;
 pub mod verdict;

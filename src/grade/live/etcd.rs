@@ -1,10 +1,6 @@
 //! What a running etcd says of itself.
 
-use std::{
-    net::Ipv4Addr,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{net::Ipv4Addr, sync::Arc};
 
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
@@ -32,10 +28,13 @@ pub struct Identity {
     pub members: Vec<Member>,
 }
 
-/// How long, in one check, members that do not answer are asked again: somebody may have
-/// changed a manifest a moment ago.
-const PATIENCE: Duration = Duration::from_secs(3);
-const PAUSE: Duration = Duration::from_millis(50);
+impl Identity {
+    /// Whether it knows more of the same cluster.
+    pub fn is_further_than(&self, other: &Self) -> bool {
+        self.cluster_id == other.cluster_id
+            && (self.raft_term, self.revision) > (other.raft_term, other.revision)
+    }
+}
 
 /// The most that an answer may hold. A lab's keyspace is much smaller, and who answers may be
 /// whatever a learner has put in etcd's place.
@@ -44,8 +43,6 @@ const ANSWER_BYTES: usize = 256 << 20;
 /// A client of the lab's etcd.
 pub struct Etcd {
     config: Arc<ClientConfig>,
-    /// What is left of the patience, for all members together: a dead cluster is told soon.
-    patience: Mutex<Duration>,
     /// Trusts the same authority and shows no certificate.
     anonymous: Arc<ClientConfig>,
 }
@@ -68,7 +65,6 @@ impl Etcd {
     pub fn new(certificates: &Certificates) -> Result<Self, String> {
         Ok(Self {
             config: tls::config(certificates, "etcd", b"h2")?,
-            patience: Mutex::new(PATIENCE),
             anonymous: tls::anonymous(certificates, "etcd", b"h2")?,
         })
     }
@@ -95,31 +91,12 @@ impl Etcd {
             .map_err(|error| innermost(&error))
     }
 
-    /// Asks the member at `address` who it is, and again for some seconds if it does not
-    /// answer. The member list is its own view, not a linearizable one, so that a member
-    /// without a quorum answers too.
+    /// Asks the member at `address` who it is. The member list is its own view, not a
+    /// linearizable one, so that a member without a quorum answers too.
     ///
     /// # Errors
     /// It does not answer, in words.
     pub async fn identity(&self, address: Ipv4Addr) -> Result<Identity, String> {
-        loop {
-            let asked = Instant::now();
-            let answer = self.ask(address).await;
-            if answer.is_ok() || !self.has_patience(asked.elapsed() + PAUSE) {
-                return answer;
-            }
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-
-    /// Takes `spent` from the patience; false if there is none left.
-    fn has_patience(&self, spent: Duration) -> bool {
-        let mut patience = self.patience.lock().unwrap_or_else(PoisonError::into_inner);
-        *patience = patience.saturating_sub(spent);
-        !patience.is_zero()
-    }
-
-    async fn ask(&self, address: Ipv4Addr) -> Result<Identity, String> {
         let channel = self.channel(address).await?;
         let status = MaintenanceClient::new(channel.clone())
             .status(StatusRequest {})

@@ -1,15 +1,11 @@
 //! Reads a member's data directory from outside, and tells whether the running
 //! etcd keeps its data there.
 
-use std::{
-    path::Path,
-    thread,
-    time::{Duration, Instant},
-};
+use std::{path::Path, thread, time::Duration};
 
 use lab::model::DataDirProbe;
 
-use super::{Result, Scene, founders, keys_are_as_asked, manifest};
+use super::{Result, SETTLE, Scene, founders, keys_are_as_asked, manifest};
 use crate::{
     member::{self, Member},
     node::{Entry, Node},
@@ -17,9 +13,6 @@ use crate::{
 };
 
 const EXPECTED: &str = "a data directory of etcd";
-
-/// How long etcd may take to come up on the directory before that counts.
-const SETTLE: Duration = Duration::from_secs(3);
 
 /// How often a database that its member may be writing is read before giving up.
 const ATTEMPTS: u32 = 20;
@@ -123,10 +116,9 @@ pub fn read(node: &Node<'_>, path: &str, interest: &[String]) -> Result<Member> 
 async fn is_open(scene: &Scene<'_>, probe: &DataDirProbe) -> Result<()> {
     let path = database(&probe.path);
     let place = scene.node.place(&path);
-    let begun = Instant::now();
-    loop {
+    let look = async || {
         let Entry::File(file, _) = scene.node.entry(&path)? else {
-            return Err(Outcome::failed(place, "no such file", EXPECTED));
+            return Err(Outcome::failed(&place, "no such file", EXPECTED));
         };
         let holders = scene
             .node
@@ -136,13 +128,11 @@ async fn is_open(scene: &Scene<'_>, probe: &DataDirProbe) -> Result<()> {
         if holders.iter().any(|holder| holder.name == "etcd") {
             return Ok(());
         }
-        if begun.elapsed() > SETTLE {
-            let found = "no running etcd has it open";
-            let expected = format!("etcd to run on {}", probe.path);
-            return Err(Outcome::failed(place, found, expected));
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+        let found = "no running etcd has it open";
+        let expected = format!("etcd to run on {}", probe.path);
+        Err(Outcome::failed(&place, found, expected))
+    };
+    scene.patience.until(SETTLE, look).await
 }
 
 /// The directory and its database must be the user's.

@@ -10,7 +10,7 @@ pub async fn look(scene: &Scene<'_>, probe: &HandoverProbe) -> Result {
     let expected = format!("{} to lead, handed over by the leader before it", probe.to);
     let address = *scene.addresses.get(&probe.to).unwrap_or(&scene.address);
     let place = format!("https://{address}:2379");
-    let identity = scene.etcd.identity(address).await.map_err(|reason| {
+    let identity = scene.identity(address).await.map_err(|reason| {
         Outcome::could_not_look(&place, format!("etcd does not answer: {reason}"))
     })?;
     let leader = identity

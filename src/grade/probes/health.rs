@@ -1,30 +1,19 @@
 //! Asks a component whether it serves. Here its silence is the finding.
 
-use std::time::{Duration, Instant};
-
 use lab::{
     model::Cluster,
     probes::{Component, HealthProbe},
 };
 
-use super::{Result, Scene};
+use super::{Result, SETTLE, Scene};
 use crate::verdict::Outcome;
 
-/// How long a component may take to come up again before its silence counts.
-const SETTLE: Duration = Duration::from_secs(3);
-
 pub async fn look(scene: &Scene<'_>, probe: &HealthProbe) -> Result {
-    let begun = Instant::now();
-    loop {
-        let seen = match probe.component {
-            Component::Etcd => etcd(scene, probe).await,
-            Component::ApiServer => api(scene).await,
-        };
-        if seen.is_ok() || begun.elapsed() > SETTLE {
-            return seen;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    let look = async || match probe.component {
+        Component::Etcd => etcd(scene, probe).await,
+        Component::ApiServer => api(scene).await,
+    };
+    scene.patience.until(SETTLE, look).await
 }
 
 /// The API server of the node; of a node that has none, that of the first control plane.

@@ -1,6 +1,6 @@
 //! Asks etcd for its members.
 
-use std::{net::Ipv4Addr, time::Duration, time::Instant};
+use std::{net::Ipv4Addr, time::Duration};
 
 use lab::model::MembersProbe;
 use wire::etcdserverpb::Member;
@@ -19,14 +19,8 @@ const SETTLE: Duration = Duration::from_secs(5);
 const CLIENT_PORT: u16 = 2379;
 
 pub async fn look(scene: &Scene<'_>, probe: &MembersProbe) -> Result {
-    let begun = Instant::now();
-    loop {
-        let seen = look_once(scene, probe).await;
-        if seen.is_ok() || begun.elapsed() > SETTLE {
-            return seen;
-        }
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    let look = async || look_once(scene, probe).await;
+    scene.patience.until(SETTLE, look).await
 }
 
 async fn look_once(scene: &Scene<'_>, probe: &MembersProbe) -> Result {

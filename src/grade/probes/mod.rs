@@ -22,21 +22,26 @@ pub mod restore_order;
 pub mod snapshot;
 pub mod unit;
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
 
 use serde_json::Value;
 
 use crate::{
     assignment::{Certificates, Facts},
     keyspace::Keyspace,
-    live::{Api, Etcd},
+    live::{Api, Etcd, Identity},
     node::Node,
+    patience::Patience,
     run::Ran,
     verdict::Outcome,
 };
 
 /// The key that every cluster has and whose UID nobody chose.
 pub const KUBE_SYSTEM: &str = "/registry/namespaces/kube-system";
+
+/// How long a component may take to come up again, or a Pod to become ready, before that
+/// counts.
+pub const SETTLE: Duration = Duration::from_secs(3);
 
 /// An outcome either way: `?` ends a probe with what it has found out so far.
 pub type Result<T = Outcome> = std::result::Result<T, Outcome>;
@@ -50,6 +55,8 @@ pub struct Scene<'a> {
     pub facts: &'a Facts,
     pub etcd: &'a Etcd,
     pub api: &'a Api,
+    /// How long all checks together wait for what may be coming up.
+    pub patience: &'a Patience,
     /// The authorities that the lab started with.
     pub certificates: &'a Certificates,
     /// How the command of this check ended, if it has one.
@@ -57,6 +64,15 @@ pub struct Scene<'a> {
 }
 
 impl Scene<'_> {
+    /// Who answers at `address`, which is asked again for some seconds if nobody does.
+    ///
+    /// # Errors
+    /// Nobody answers, in words.
+    pub async fn identity(&self, address: Ipv4Addr) -> std::result::Result<Identity, String> {
+        let ask = async || self.etcd.identity(address).await;
+        self.patience.until(SETTLE, ask).await
+    }
+
     /// Every node of the lab.
     pub fn nodes(&self) -> impl Iterator<Item = Node<'_>> {
         self.addresses.keys().map(|name| Node {

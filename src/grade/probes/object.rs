@@ -1,17 +1,11 @@
 //! Gets an object from the API.
 
-use std::time::{Duration, Instant};
-
 use kube::jsonpath::{JsonPath, JsonPathError, relaxed};
 use lab::model::ObjectProbe;
 use serde_json::Value;
 
-use super::{Result, Scene, snapshot, stored_uid_is, uid};
+use super::{Result, SETTLE, Scene, snapshot, stored_uid_is, uid};
 use crate::{live::Found, node::Node, verdict::Outcome};
-
-/// How long Pods may take to become ready, or to start anew after a restore, before
-/// that counts.
-const SETTLE: Duration = Duration::from_secs(3);
 
 pub async fn look(scene: &Scene<'_>, probe: &ObjectProbe) -> Result {
     let place = match probe.namespace.as_str() {
@@ -29,36 +23,29 @@ pub async fn look(scene: &Scene<'_>, probe: &ObjectProbe) -> Result {
         ));
     };
     let path = resource.path(&probe.namespace, name);
-    let begun = Instant::now();
-    let object = loop {
-        let found = scene.api.get(&path).await;
-        let object = match found.map_err(|reason| Outcome::could_not_look(&place, reason))? {
-            Found::Missing if probe.exists => {
-                return Err(Outcome::failed(place, "it does not exist", "it to exist"));
-            }
-            Found::Missing => {
-                let listed = lists_it(scene, &resource.path(&probe.namespace, ""), name).await;
-                let remark = cache_remark(kind, false, listed);
-                return Ok(Outcome::passed(format!("it does not exist{remark}")));
-            }
-            Found::Object(_) if !probe.exists => {
-                return Err(Outcome::failed(place, "it exists", "it to be gone"));
-            }
-            Found::Object(object) => object,
-        };
-        let found = ready(&object);
-        if probe.ready.is_empty() || found == probe.ready {
-            break object;
+    // Pods become ready, and start anew after a restore; nothing else is waited for.
+    let get = async || match scene.api.get(&path).await {
+        Ok(Found::Object(object)) if probe.exists && !is_ready(probe, &object) => {
+            let found = format!("{} ready", ready(&object));
+            let expected = format!("{} ready", probe.ready);
+            Err(Outcome::failed(&place, found, expected))
         }
-        if begun.elapsed() > SETTLE {
-            let found = format!("{found} ready");
-            return Err(Outcome::failed(
-                place,
-                found,
-                format!("{} ready", probe.ready),
-            ));
+        other => Ok(other),
+    };
+    let found = scene.patience.until(SETTLE, get).await?;
+    let object = match found.map_err(|reason| Outcome::could_not_look(&place, reason))? {
+        Found::Missing if probe.exists => {
+            return Err(Outcome::failed(place, "it does not exist", "it to exist"));
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        Found::Missing => {
+            let listed = lists_it(scene, &resource.path(&probe.namespace, ""), name).await;
+            let remark = cache_remark(kind, false, listed);
+            return Ok(Outcome::passed(format!("it does not exist{remark}")));
+        }
+        Found::Object(_) if !probe.exists => {
+            return Err(Outcome::failed(place, "it exists", "it to be gone"));
+        }
+        Found::Object(object) => object,
     };
     if !probe.same_as_in.is_empty() {
         is_the_one_in(
@@ -174,6 +161,11 @@ fn is_the_one_in(
         ));
     }
     Ok(())
+}
+
+/// Whether so many Pods or containers are ready as the probe asks for, if it does.
+fn is_ready(probe: &ObjectProbe, object: &Value) -> bool {
+    probe.ready.is_empty() || ready(object) == probe.ready
 }
 
 /// `ready/wanted`, as `kubectl get` prints it.

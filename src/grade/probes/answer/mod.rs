@@ -143,7 +143,7 @@ async fn of_object(scene: &Scene<'_>, probe: &AnswerProbe) -> Result<Truth> {
 }
 
 async fn of_cluster(scene: &Scene<'_>, fact: Fact) -> Result<Truth> {
-    let identity = scene.etcd.identity(scene.address).await;
+    let identity = scene.identity(scene.address).await;
     let identity = identity.map_err(|reason| blind(scene, reason))?;
     let all = &identity.members;
     Ok(match fact {
