@@ -256,6 +256,13 @@ pub struct Play {
     pub engine: Engine,
 }
 
+/// How many runs of labs share the processors: with eight on each of two, all labs' proofs kept
+/// both busy; more than 32 have not been tried.
+fn verify_jobs() -> usize {
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    (8 * processors).min(32)
+}
+
 #[derive(Debug, Group)]
 pub struct Verify {
     /// Names or folders of labs, or a folder of labs; or exam packs by name, file or folder
@@ -274,8 +281,9 @@ pub struct Verify {
     /// Draw the labs' values from this number; random if absent
     #[arg(long)]
     pub seed: Option<u64>,
-    /// How many runs go side by side
-    #[arg(long, default_value_t = 2)]
+    /// How many runs go side by side; eight a processor unless said otherwise, 32 at most,
+    /// because most of a run is waiting
+    #[arg(long, default_value_t = verify_jobs(), hide_default_value = true)]
     pub jobs: usize,
     /// How the result is printed
     #[arg(long, value_enum, default_value = "text")]

@@ -1,5 +1,5 @@
 # Asks the local endpoint alone, and takes its answer for that of all.
-export ETCDCTL_API=3 ETCDCTL_ENDPOINTS=https://127.0.0.1:2379
+export ETCDCTL_API=3 ETCDCTL_COMMAND_TIMEOUT=2s ETCDCTL_ENDPOINTS=https://127.0.0.1:2379
 export ETCDCTL_CACERT=/etc/kubernetes/pki/etcd/ca.crt
 export ETCDCTL_CERT=/etc/kubernetes/pki/etcd/server.crt ETCDCTL_KEY=/etc/kubernetes/pki/etcd/server.key
 etcdctl member list -w table

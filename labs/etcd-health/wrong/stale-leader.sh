@@ -1,5 +1,5 @@
 # Leadership moves on after it was written down.
-export ETCDCTL_API=3 ETCDCTL_ENDPOINTS=https://127.0.0.1:2379
+export ETCDCTL_API=3 ETCDCTL_COMMAND_TIMEOUT=2s ETCDCTL_ENDPOINTS=https://127.0.0.1:2379
 export ETCDCTL_CACERT=/etc/kubernetes/pki/etcd/ca.crt
 export ETCDCTL_CERT=/etc/kubernetes/pki/etcd/server.crt ETCDCTL_KEY=/etc/kubernetes/pki/etcd/server.key
 etcdctl member list -w table
@@ -21,6 +21,7 @@ size: $(etcdctl endpoint status | cut -d, -f4)
 version: $(etcdctl endpoint status | cut -d, -f3)
 END
 cat /root/health.txt
-leader=$(etcdctl endpoint status --cluster 2>/dev/null | grep ', true, false, ')
-other=$(etcdctl endpoint status --cluster 2>/dev/null | grep ', false, false, ' | head -1 | cut -d, -f2)
+status=$(etcdctl endpoint status --cluster 2>/dev/null)
+leader=$(echo "$status" | grep ', true, false, ')
+other=$(echo "$status" | grep ', false, false, ' | head -1 | cut -d, -f2)
 ETCDCTL_ENDPOINTS=$(echo "$leader" | cut -d, -f1) etcdctl move-leader $other

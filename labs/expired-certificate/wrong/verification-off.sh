@@ -5,4 +5,4 @@ mkdir -p /root/stopped
 mv /etc/kubernetes/manifests/kube-apiserver.yaml /etc/kubernetes/manifests/etcd.yaml /root/stopped/
 for attempt in $(seq 300); do pgrep -x etcd >/dev/null || pgrep -x kube-apiserver >/dev/null || break; sleep 0.1; done
 mv /root/stopped/*.yaml /etc/kubernetes/manifests/
-for attempt in $(seq 300); do pgrep -x etcd >/dev/null && break; sleep 0.1; done
+for attempt in $(seq 50); do pgrep -x etcd >/dev/null && break; sleep 0.1; done

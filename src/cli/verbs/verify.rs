@@ -114,7 +114,7 @@ pub fn run(args: &Verify) -> Result<u8, Error> {
     }
     // What takes long begins first, so that nobody waits for a long run at the end.
     work.make_contiguous()
-        .sort_by_key(|(lab, ..)| Reverse(lab.minutes));
+        .sort_by_key(|(lab, ..)| Reverse((lab.cluster.node_names().len(), lab.minutes)));
     eprintln!(
         "{} runs, seed {seed}, {} side by side",
         work.len() + 2 * exams.len(),
