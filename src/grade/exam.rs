@@ -6,7 +6,6 @@ use std::{
     io::{self, BufRead, BufReader, Write},
     net::Ipv4Addr,
     process::{Command, Stdio},
-    time::Duration,
 };
 
 use lab::{
@@ -24,9 +23,6 @@ use crate::{
     probes, run,
     verdict::{CheckReport, Outcome, Report, TaskReport},
 };
-
-/// How long a member may take to answer when the lab starts.
-const SETTLE: Duration = Duration::from_secs(3);
 
 /// The first word that makes kubedrill the process that looks.
 pub const APPLET: &str = "grade-inside";
@@ -314,7 +310,7 @@ async fn facts_now(
 ) -> Result<Facts, String> {
     let mut facts = Facts::default();
     let known = Patience::default()
-        .until(SETTLE, async || furthest_on(assignment, etcd).await)
+        .until(probes::SETTLE, async || furthest_on(assignment, etcd).await)
         .await?;
     if let Some(identity) = known {
         facts.etcd_cluster_id = identity.cluster_id;
